@@ -6,6 +6,7 @@
  */
 #include "base/err.h"
 #include "same.h"
+#include "wire/cmd/condstore.h"
 #include "wire/ext/enable.h"
 #include "wire/frame.h"
 #include "wire/response.h"
@@ -146,6 +147,22 @@ run_search(struct run *r)
 }
 
 static bool
+run_vanished(struct run *r)
+{
+	struct wire_vanished x, y;
+	struct wire_set_out set;
+
+	if (!wire_in_vanished(&r->in, &x))
+		return false;
+	wire_out_vanished_begin(&r->b, x.earlier, &set);
+	for (size_t i = 0; i < x.uids.n; i++)
+		wire_set_out_add(&set, x.uids.v[i].lo, x.uids.v[i].hi);
+	wire_out_vanished_end(&set);
+	TS_ASSERT(wire_in_vanished(again(r), &y) && x.earlier == y.earlier);
+	return true;
+}
+
+static bool
 run_esearch(struct run *r)
 {
 	struct wire_esearch x, y;
@@ -221,6 +238,7 @@ static const struct {
     {"FLAGS", run_flags},
     {"SEARCH", run_search},
     {"ESEARCH", run_esearch},
+    {"VANISHED", run_vanished},
     {"FETCH", run_fetch},
 };
 

@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Responses are printed by wire, so that what is tested there is what is sent.  The engine fills no
-# buffer that is sent by itself: such a buffer is called out, other or code, or is imap_out(), and
-# only wire_out_…() and the extensions' printers are given it.  Nor does it write the beginning or
-# the end of a response into any other.
+# wire prints all responses, so that what is tested there is what is sent.  The engine itself fills no
+# buffer that is sent: such a buffer is called out, other or code, or is imap_out(), and only
+# wire_out_…() and the extensions' printers get it.  Nor does the engine write the beginning or the
+# end of a response into any other buffer.
 #
-# Texts for people are translated where they are printed, in respond.c and nowhere else
-# (src/texts/texts.h).  That they are collected for translators is what tools/texts.py sees to.
+# Texts for people are translated where they are printed, only in respond.c (src/texts/texts.h).
+# tools/texts.py ensures that they are collected for translators.
 cd "$(dirname "$0")/.." || exit 1
-# A folder may be given instead, to test this very script.
+# A folder may be given instead, to test this script.
 files=$(find "${1:-src/imap}" -name '*.[ch]' ! -name 'transcript*')
 write='buf_(put|puts|putc|str|u64|vstr|printf|vprintf|be16|be32|be64|varint)'
 sent='(imap_out\(|&?([a-zA-Z_]+(->|\.))*(out|other|code)[,)])'

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Commands find mailboxes by imap/place/rights.h and cmd_open_mailbox(), which ask what the login may; none
-# looks into the store by itself.  And only imap/place/place.c, which resolves names, knows the account of a
-# login: all others take that of the place, which may be another's.
+# Commands find mailboxes through imap/place/rights.h and cmd_open_mailbox(), which check the login's
+# rights; none uses the store directly.  Only imap/place/place.c, which resolves names, uses the account of a
+# login: all others use the place's account, which may be somebody else's.
 cd "$(dirname "$0")/.." || exit 1
 bad=0
 finders='store_account_(lookup|list|list_from|has_children|load|find) *\(|store_mailbox_(find|load) *\(|store_watch_new *\('

@@ -3,7 +3,7 @@
 # usage: tools/check_sections.sh BUILD [FOLDER]
 # The IMAP engine keeps no state outside its lifetimes: the objects of a
 # release build have nothing in .data, .bss, .tdata and .tbss.  (Constant
-# tables with pointers are in .data.rel.ro, which is read-only when it runs.)
+# tables with pointers are in .data.rel.ro, which is read-only at run time.)
 set -eu
 build=${1:?usage: tools/check_sections.sh BUILD [FOLDER]}
 folder=${2:-src/imap}

@@ -1,14 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""How the house stands: figures of src/, for before and after a change.
+"""Figures about src/, to compare before and after a change.
 
 usage: tools/house.py [--names]
 
-Prints files by folder, the lengths of functions, circles of files that call each other (among those
-of src/NAME with all its folders), names of static functions that stand in three files and more
-(--names: which), and the share of comments.
-It reads the sources as they are formatted: a function begins with its name in the first column
-and ends with a brace there.
+Prints the files per folder, the lengths of functions, circles of files that call each other (within
+src/NAME with all its folders), names of static functions that occur in three or more files (--names:
+lists them), and the share of comments.
+It relies on the sources' format: a function begins with its name in the first column and ends with
+a brace there.
 """
 import argparse
 import collections
@@ -31,7 +31,7 @@ def sources():
 
 
 def functions(lines):
-    """(name, is static, lines) of each function."""
+    """(name, is static, lines) for each function."""
     at = 0
     while at < len(lines):
         match = NAME.match(lines[at])
@@ -48,7 +48,7 @@ def functions(lines):
 
 
 def circles(calls):
-    """Strongly connected parts of a graph {node: nodes} that have two nodes and more."""
+    """Strongly connected components of a graph {node: nodes} with at least two nodes."""
     order, low, stack, found = {}, {}, [], []
 
     def visit(node):
@@ -111,7 +111,7 @@ def main():
           f"p95 {count[len(count) * 95 // 100]}, max {count[-1]} ({lengths[-1][1]}: {lengths[-1][2]})")
     calls = {path: {where[w] for w in WORD.findall(text) if where.get(w, path) != path}
              for path, text in texts.items() if not path.endswith(".h")}
-    # Of a house with all its folders: no circle is hidden by being spread over several.
+    # All folders together, so that a circle spread over several still shows.
     for part in circles({path: {o for o in others if o.split("/")[1] == path.split("/")[1]}
                          for path, others in calls.items()}):
         print(f"circle of {len(part)}: {' '.join(part)}")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # usage: awk -f tools/layers.awk src/LAYERS $(find src -name '*.[ch]' -o -name '*.cc')
-# Holds src/ to the order of folders in src/LAYERS: a folder includes only what
-# its line names, and a header that ends in _int.h is private to its folder.  No other ending means that.
+# Enforces the order of folders in src/LAYERS: a folder includes only what its
+# line names, and a header that ends in _int.h, and only such a header, is private to its folder.
 # A folder with a star is a part: its private header is for the parts of the same folder that name it,
 # and no other folder may name it.
 function folder_of(path,   f, best) {

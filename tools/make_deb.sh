@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# usage: make_deb.sh FOLDER   builds there what the package is made of, and turnstone_*.deb in it
+# usage: make_deb.sh FOLDER   builds the package turnstone_*.deb, and its contents, in FOLDER
 set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 out=$(realpath -m -- "$1")
@@ -49,7 +49,7 @@ set -e
 if [ "$1" = configure ]; then
 	systemd-sysusers turnstone.conf
 	install -d -m 0700 -o turnstone -g turnstone /var/lib/turnstone
-	# Never in a chroot, and never for the first time: the administrator enables it.
+	# Never in a chroot, and never on the first installation: the administrator enables it.
 	if [ -d /run/systemd/system ]; then
 		systemctl daemon-reload || true
 		[ -z "$2" ] || systemctl try-restart turnstone.service || true

@@ -3,8 +3,8 @@
 """Makes the skeleton of an IMAP extension: `./dev ext NAME` (small letters, digits, underscores).
 
 It compiles and passes all tests: a capability, a FETCH item, a slot in the selected mailbox with the
-hook that fills it, a transcript, and the script that dirties the slot.  From there it is changed into
-what the RFC says (CONTRIBUTING.md).
+hook that fills it, a transcript, and the script that dirties the slot.  Change it from there into what
+the RFC says (CONTRIBUTING.md).
 """
 import argparse
 import pathlib
@@ -96,7 +96,7 @@ def main():
     for path in files:
         if (root / path).exists():
             sys.exit(f"ext: {path} is there already")
-    # Before ENABLE, which stands with UNAUTHENTICATE at the end of the capabilities.
+    # Before ENABLE, which is at the end of the capabilities, with UNAUTHENTICATE.
     change(root / "src/imap/ext/list.h", r"^\tEXT\(enable\)( *)\\$", lambda m: f"\t{f'EXT({name})':<91}\\\n{m.group(0)}")
     change(root / "src/imap/meson.build", r"^  'ext/all\.c',", f"  'ext/all.c', 'ext/{name}.c',")
     change(root / "test/imap/capability.imt", r" ENABLE UNAUTHENTICATE", f" {word} ENABLE UNAUTHENTICATE")

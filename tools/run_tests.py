@@ -2,17 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the tests, cheapest first, and ends with one line `N passed, N failed[, N skipped]`.
 
-Called by `./dev test`, which has installed what is needed.  `--long` runs
-everything; the default is the selection that fits 20 minutes on two cores.
+`./dev test` calls it after it has installed what is needed.  `--long` runs
+everything; the default is a selection that takes 20 minutes on two cores.
 `--only WORD` runs the stages whose name contains WORD.  Names choose tests: a
 transcript (`silent.imt`), a source file of a test, an end-to-end file with or without
 a case (`test_lmtp.py::test_reset`), a name that `meson test --list` shows, a fuzz
 target (its corpus is replayed); with or without the folder and the ending.
 
-The default selection does not depend on luck: all random tests have the seed
-that stands here, and fuzz targets, after their corpus, a number of runs.  Fresh
-seeds belong to `--long` and `./dev fuzz`; the seed is printed, give it again with
-TURNSTONE_SEED=n.
+The default selection does not depend on chance: all random tests use the seed
+below, and fuzz targets, after their corpus, a fixed number of runs.  `--long` and
+`./dev fuzz` use fresh seeds and print them; repeat one with TURNSTONE_SEED=n.
 """
 import argparse
 import difflib
@@ -30,10 +29,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 JOBS = str(os.cpu_count() or 2)
-WAITING = str(int(JOBS) + 1)  # end-to-end tests at a time: they wait more than they compute
+WAITING = str(int(JOBS) + 1)  # parallel end-to-end tests: they wait more than they compute
 SEED = 20260115  # of the default selection
 RUNS = 3000      # of a fuzz target in the default selection, in at most …
-SECONDS = 30     # … so many seconds: a slow machine sees fewer of the same inputs, never others
+SECONDS = 30     # … this many seconds: a slow machine runs fewer of the same inputs, never others
 
 
 class Tally:
@@ -114,13 +113,13 @@ LINTED = 40  # sources at most in the default selection: clang-tidy takes second
 
 
 def changed_sources():
-    """Sources of src/ that are not as in the last commit, or that the last commit changed."""
+    """Sources in src/ that differ from the last commit, or that the last commit changed."""
     names = run(["git", "diff", "--name-only", "--diff-filter=d", "HEAD~1", "--", "src/*.c"], cwd=TOP)
     return names.stdout.split() if names.returncode == 0 else []
 
 
 def lint_stage(tally, args):
-    """clang-tidy and cppcheck: what was changed last; with --long everything."""
+    """clang-tidy and cppcheck: recent changes; with --long everything."""
     sources = [] if args.long else changed_sources()
     if len(sources) > LINTED:
         tally.skip("lint", f"{len(sources)} sources have changed: ./dev lint looks at all of them")
@@ -134,7 +133,7 @@ GCC = ("build-gcc", ("gcc", "g++"), "-Dbuildtype=debugoptimized", "-Dtests=true"
 
 
 def build_gcc(tally):
-    """The folder whose compile commands are for editors and language servers."""
+    """Builds the folder whose compile commands editors and language servers use."""
     if not build(tally, *GCC):
         return False
     link = os.path.join(TOP, "compile_commands.json")
@@ -151,7 +150,7 @@ def gcc_stage(tally, args):
 
 
 def pytest(tally, args, folder, *what, env=None, name=""):
-    """End-to-end tests on the program of a build folder; the name is of the run, if not the folder's."""
+    """End-to-end tests on the program in a build folder; name: the run's, by default the folder's."""
     run_name = name or folder
     report = os.path.join(TOP, "var", f"e2e-{run_name}.xml")
     os.makedirs(os.path.dirname(report), exist_ok=True)
@@ -177,7 +176,7 @@ def pytest(tally, args, folder, *what, env=None, name=""):
 
 # End-to-end tests that run on the program with sanitizers, and not on the released one …
 WITH_SANITIZERS = ["test_soak.py", "test_stress.py"]
-# … and on both; with --long all do.
+# … and on both; with --long all.
 WITH_BOTH = ["test_admin.py", "test_backup.py", "test_lmtp.py", "test_port.py"]
 
 
@@ -218,7 +217,7 @@ def fuzz_stage(tally, args):
 
 
 def fuzz_one(target, args):
-    """Replays a target's corpus, then fuzzes for a while: (name, what came of it) of both."""
+    """Replays a target's corpus, then fuzzes for a while: (name, result) for each."""
     name = os.path.basename(target)[len("fuzz_"):]
     corpus = os.path.join(TOP, "fuzz", "corpus", name)
     replayed = run([target, "-runs=0", "-timeout=20", corpus])
@@ -228,7 +227,7 @@ def fuzz_one(target, args):
     os.makedirs(finds, exist_ok=True)
     extra += ["-timeout=20", f"-seed={args.seed % 2**31}", f"-artifact_prefix={finds}/{name}-"]
     if args.long:
-        # What earlier runs on this machine have grown is kept and used.
+        # Keep and use what earlier runs on this machine have found.
         grown = os.path.join(finds, name)
         os.makedirs(grown, exist_ok=True)
         fuzzed = run([target, *extra, "-max_total_time=120", grown, corpus])
@@ -246,7 +245,7 @@ def e2e_stage(tally, args):
         pytest(tally, args, "build", *[f"--ignore=test/e2e/{name}" for name in WITH_SANITIZERS], "test/e2e")
 
 
-# End-to-end tests that run with all servers shut in, too: quick ones of many features; with --long all do.
+# End-to-end tests that also run with all servers in the sandbox: quick ones with many features; with --long all.
 SHUT_IN = ["test_backup.py", "test_disk.py", "test_metrics.py", "test_protocol_log.py", "test_switch.py"]
 
 
@@ -266,7 +265,7 @@ STAGES = [("static", static_checks), ("lint", lint_stage), ("gcc", gcc_stage), (
 
 
 def meson_names(folder):
-    """Name of a test -> how often it stands in the list (once)."""
+    """Name of a test -> how often it is listed (once)."""
     listed = run(["meson", "test", "-C", os.path.join(TOP, folder), "--list"]).stdout
     return [line.split(" / ", 1)[1] for line in listed.splitlines() if " / " in line]
 
@@ -282,7 +281,7 @@ def end_to_end(word):
 
 
 def meson_name(word, names):
-    """What meson calls it: a transcript by its file, a unit test by its folder and file."""
+    """Its name in meson: a transcript by its file, a unit test by its folder and file."""
     folder = os.path.basename(os.path.dirname(word))
     for name in (word, f"{stem(word)}.imt", f"{folder}-{stem(word)}", stem(word)):
         if name in names:
@@ -296,7 +295,7 @@ def fuzz_target(word):
 
 
 def by_name(tally, args, words):
-    """Runs those tests only; a name that is none ends the run before it begins."""
+    """Runs only those tests; an unknown name ends the run before it begins."""
     if not build_gcc(tally):
         return
     names, files, tests, targets = meson_names("build-gcc"), [], [], []

@@ -4,10 +4,10 @@
 
 usage: texts.py [--check]
 
-A text is a string literal where a function of KEYWORDS expects one, also as a part of `a ? b : c`,
-or one in N_().  --check writes nothing: it fails when the file is not what it would be, when a
-literal of src/imap or src/wire looks like a text and is not collected, or when a text with values
-has a conversion that src/texts/format.c does not know.
+A text is a string literal where a function of KEYWORDS expects one, also in `a ? b : c`, or one in
+N_().  --check writes nothing: it fails if the file is out of date, if a literal in src/imap or
+src/wire looks like a text and is not collected, or if a text with values has a conversion that
+src/texts/format.c does not know.
 """
 import os
 import re
@@ -29,7 +29,7 @@ TOKEN = re.compile(r"""(?P<skip>\s+|/\*.*?\*/|//[^\n]*|^\s*\#(?:[^\n]*\\\n)*[^\n
                    re.X | re.S | re.M)
 CONVERSION = re.compile(r"%(?:%|[0-9.\-+ #hlzjt]*[sdiuxXc])")
 
-# Within these a literal is not for users of IMAP.
+# Literals in these are not for users of IMAP.
 ELSEWHERE = {"imap_log", "log_msg", "imap_event", "log_event", "TS_ASSERT", "TS_WRONG", "STR", "note",
              "conf_report", "conf_report_item", "trace", "audit_failed", "imap_try_refuse", "str_eq"}
 FIELDS = {"prose", "title", "shown", "when", "name", "def", "word"}
@@ -104,7 +104,7 @@ def sources():
 
 
 def pot(files):
-    """By text and without the places, so that it changes when a text does and not when a file moves."""
+    """Sorted by text and without locations, so that it changes with a text and not when a file moves."""
     formats = {word for f in files for word, is_format in f.texts if is_format}
     out = ["# SPDX-License-Identifier: Apache-2.0",
            "# What the server says to users of IMAP clients.  Made by ./dev texts.",

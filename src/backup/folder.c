@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The folder: opening, its lock, names. */
+/* The folder: opening it, its lock, names. */
 #include "backup/folder.h"
 
 #include <dirent.h>
@@ -98,8 +98,8 @@ backup_flush_fd(struct backup_folder *f, int fd)
 	return fsync(fd) == 0;
 }
 
-/* May it become a backup folder: is nothing in it but what a file system puts there, or what a
- * command left that was killed while it made one? */
+/* Returns whether it may become a backup folder: it has only what file systems put there, or what a
+ * command left that was killed while making one. */
 static bool
 is_empty(int fd)
 {
@@ -118,7 +118,7 @@ is_empty(int fd)
 		empty = at < sizeof(names) / sizeof(*names);
 		begun |= at >= 4;
 	}
-	/* The lock is made first: without it the other folders are not ours. */
+	/* The lock is made first: without it the subfolders are not ours. */
 	if (begun && faccessat(fd, "lock", F_OK, 0) != 0)
 		empty = false;
 	if (d != NULL)
@@ -159,7 +159,7 @@ backup_sync_dir(struct backup_folder *f, const char *name, struct buf *why)
 	return ok;
 }
 
-/* The mark comes last: with it all the rest is there. */
+/* The mark is written last: if it exists, so does everything else. */
 static bool
 write_mark(struct backup_folder *f, struct buf *why)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Indexes: where packed objects are. */
+/* Indexes: finding packed objects. */
 #include "backup/index.h"
 
 #include <dirent.h>
@@ -16,10 +16,10 @@
 #define MAGIC "TSBKIDX1"
 #define HEAD_BYTES ((size_t)16)
 #define ENTRY_BYTES ((size_t)44)
-#define WINDOW 64     /* entries read at a time by a search */
-#define AHEAD 1024    /* by what goes through all */
-#define GUESSES 4     /* a search guesses so often, then halves */
-#define MERGE_RATIO 2 /* a new index swallows its neighbour unless that is so many times larger */
+#define WINDOW 64     /* entries that a search reads at a time */
+#define AHEAD 1024    /* entries that a full pass reads at a time */
+#define GUESSES 4     /* guesses of a search before it halves */
+#define MERGE_RATIO 2 /* a new index absorbs a neighbour unless it is this much larger */
 #define PIECE ((size_t)64 * 1024)
 #define NAME_BYTES 32
 
@@ -59,7 +59,7 @@ pread_all(int fd, char *to, size_t n, uint64_t at)
 	return true;
 }
 
-/* n of them, at most AHEAD, from that one on. */
+/* Reads n entries, at most AHEAD, from that one on. */
 static bool
 read_entries(
     const struct backup_index_file *file, uint64_t at, size_t n, struct backup_entry *entries)
@@ -92,11 +92,11 @@ key_of(const struct backup_hash *hash)
 	return rd_be64(&r);
 }
 
-struct range { /* of entries among which it is, and the keys around them */
+struct range { /* entries that may be it, and the keys around them */
 	uint64_t low, high, low_key, high_key;
 };
 
-/* Where a window should begin: hashes are spread evenly, unless somebody made them. */
+/* Returns where a window should start: hashes are spread evenly, unless somebody forged them. */
 static uint64_t
 guess(const struct range *r, uint64_t key, uint64_t n, unsigned round)
 {
@@ -193,12 +193,12 @@ backup_index_find(const struct backup_index *ix, const struct backup_hash *hash,
 
 struct cursor {
 	const struct backup_index_file *file;
-	uint64_t next; /* to be read */
+	uint64_t next; /* to be read next */
 	size_t at, n;
 	struct backup_entry entries[AHEAD];
 };
 
-/* The entry that it stands at; NULL: the end, or it cannot be read. */
+/* Returns the current entry; NULL: the end, or it cannot be read. */
 static const struct backup_entry *
 cursor_entry(struct cursor *c, bool *ok)
 {
@@ -303,7 +303,7 @@ writer_name(struct writer *w, struct buf *why)
 	return true;
 }
 
-/* ok: all of it was put.  The file, or -1; frees what the writer has. */
+/* ok: everything was put.  Returns the file, or -1; frees what the writer has. */
 static int
 writer_end(struct writer *w, bool ok, struct buf *why)
 {
@@ -335,7 +335,7 @@ number_files(struct backup_index *ix)
 	}
 }
 
-/* Gives its place: the newest come first, and where two begin with the same pack the longer. */
+/* Returns its place: newest first; of two that begin with the same pack, the longer first. */
 static size_t
 add_file(struct backup_index *ix, struct backup_index_file file)
 {
@@ -359,7 +359,8 @@ file_fini(struct backup_index_file *file)
 	mem_free(file->mem);
 }
 
-/* The lowest hash of all; of equal ones that of the highest pack, and all of them are passed. */
+/* Returns the lowest hash; of equal ones, that of the highest pack, and advances past all of
+ * them. */
 static const struct backup_entry *
 lowest(struct cursor **cursors, size_t n, struct backup_entry *best, bool *ok)
 {
@@ -406,7 +407,7 @@ merge_entries(struct writer *w, const struct backup_index *ix, size_t at, size_t
 	return ok && (read || backup_fail(w->folder, "index", why));
 }
 
-/* Makes one of the n neighbours from that one on. */
+/* Merges n neighbours from that one on. */
 static bool
 merge_files(struct backup_folder *f, struct backup_index *ix, size_t at, size_t n,
     bool (*drop)(const struct backup_entry *entry, void *arg), void *arg, struct buf *why)
@@ -484,7 +485,7 @@ struct loading {
 	bool check, write;
 	backup_index_bad *bad;
 	void *arg;
-	/* entries of a pack that no index has */
+	/* entries of a pack that has no index */
 	struct backup_entry *entries;
 	size_t n, cap;
 };
@@ -522,7 +523,8 @@ compare_packs(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Each file in a folder; of a folder that an older version made without it there are none. */
+/* Calls fn for each file in a folder.  Older versions made backups without the folder: then there
+ * are none. */
 static bool
 each_file(struct loading *l, const char *folder, void (*fn)(struct loading *l, const char *name),
     struct buf *why)
@@ -581,7 +583,7 @@ sum_holds(int fd, uint64_t size)
 	       backup_hash_eq(&is, &said);
 }
 
-/* Is it an index of these packs, as far as that is looked at? */
+/* Returns whether it is an index of these packs, as far as checked. */
 static bool
 index_holds(const struct loading *l, struct backup_index_file *file)
 {
@@ -616,7 +618,7 @@ add_index(struct loading *l, const char *name)
 	index_name(file.from, file.to, path);
 	file.fd = openat(l->f->fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (file.fd < 0 && errno == ENOENT)
-		return; /* replaced by another just now */
+		return; /* just replaced by another */
 	if (file.fd >= 0 && index_holds(l, &file)) {
 		(void)add_file(l->ix, file);
 		return;

@@ -2,20 +2,20 @@
 #ifndef BACKUP_INDEX_H
 #define BACKUP_INDEX_H
 /*
- * Where packed objects are.  index/FROM-TO (numbers of packs, eight hex digits each) says it for
- * the packs of these numbers.  Numbers in it are of 32 bits, the lowest byte first:
+ * Finds packed objects. index/FROM-TO (numbers of packs, eight hex digits each) covers the packs
+ * with these numbers.  Numbers in it have 32 bits, little-endian:
  *
- *	"TSBKIDX1", FROM, TO, then an entry for each object, in order of the hashes: 32 bytes of
- *	SHA-256, the pack, where in it the record begins, the object's bytes; then 32 bytes:
- *	SHA-256 of all of that.
+ *	"TSBKIDX1", FROM, TO, then an entry for each object, in order of hashes: 32 bytes of
+ *	SHA-256, the pack, the record's offset in it, the object's size; then 32 bytes:
+ *	SHA-256 of all that.
  *
- * It is made of the packs, and can be made again.  A pack gets an index of its own; two neighbours
- * of similar size become one, so that there are few, however many packs there are, and an entry is
- * written again as often as the number of entries doubles.  A new one has its name before those it
- * replaces lose theirs; one whose numbers lie within those of another counts for nothing.  Where
- *two entries have the same hash the pack with the higher number is right.
+ * It is made from the packs, and can be made again.  Each pack gets an index; two neighbours of
+ * similar size are merged, so that there are few, however many packs there are, and an entry is
+ * rewritten only when the number of entries doubles.  A new index gets its name before those it
+ * replaces lose theirs; one whose range lies within another's is ignored.  If two entries have the
+ * same hash, the pack with the higher number counts.
  *
- * Searching reads the disk; memory holds a few words for each file and pack.
+ * Searches read the disk; memory holds a few words for each file and pack.
  */
 #include "backup/folder.h"
 
@@ -29,39 +29,39 @@ struct backup_index_file {
 	struct backup_entry *mem;
 	uint32_t from, to;
 	uint64_t count;
-	uint64_t first; /* place of its first entry among those of all files */
+	uint64_t first; /* position of its first entry among those of all files */
 };
 
 struct backup_index {
-	struct backup_index_file *files; /* the newest first */
+	struct backup_index_file *files; /* newest first */
 	size_t n;
-	uint64_t count;  /* of all entries */
-	uint32_t *packs; /* those that are there, ascending */
+	uint64_t count;  /* entries in all files */
+	uint32_t *packs; /* packs that exist, ascending */
 	size_t pack_count;
 };
 
-/* Told of an index that is damaged, or of a file that does not belong there. */
+/* Reports a damaged index, or a file that does not belong there. */
 typedef void backup_index_bad(const char *what, void *arg);
 
 /*
- * All that is in index/ and packs/.  Who may write also makes the indexes that are missing, else
- * they are made in memory.  check: of each its checksum too; one that is damaged is left out, and
- * made again.  bad may be NULL.
+ * Loads all that is in index/ and packs/.  With write access it also makes missing indexes as
+ * files, else in memory.  check: verifies their checksums too; leaves out damaged ones and makes
+ * them again.  bad may be NULL.
  */
 bool backup_index_load(struct backup_folder *folder, bool check, backup_index_bad *bad, void *arg,
     struct backup_index *ix_r, struct buf *why);
 void backup_index_fini(struct backup_index *ix);
-/* place_r, if not NULL: its place among all entries.  Only of packs that are there. */
+/* Finds an entry whose pack exists.  *place_r (may be NULL): its position among all entries. */
 bool backup_index_find(const struct backup_index *ix, const struct backup_hash *hash,
     struct backup_entry *entry_r, uint64_t *place_r);
 bool backup_index_has_pack(const struct backup_index *ix, uint32_t pack);
-/* Entries of a new pack, in any order; they are sorted. */
+/* Adds the entries of a new pack, in any order; sorts them. */
 bool backup_index_add(struct backup_folder *folder, struct backup_index *ix, uint32_t pack,
     struct backup_entry *entries, size_t n, struct buf *why);
-/* Makes one of all, without the entries that drop() is true for. */
+/* Merges all into one, without the entries for which drop() returns true. */
 bool backup_index_rewrite(struct backup_folder *folder, struct backup_index *ix,
     bool (*drop)(const struct backup_entry *entry, void *arg), void *arg, struct buf *why);
-/* Every entry, with its place.  False: one file could not be read. */
+/* Calls fn for every entry and its position.  Returns false if a file could not be read. */
 bool backup_index_each(const struct backup_index *ix,
     void (*fn)(const struct backup_entry *entry, uint64_t place, void *arg), void *arg);
 #endif

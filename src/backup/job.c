@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A run.  A user whose mark is that of the last run is taken over, and costs a
- * line.  For each other one: what does the last run know, what happened since, then
- * chunk by chunk (1,024 UIDs) the new list, made of the old one and what
- * changed; messages that are new are fetched and stored under their checksum.
- * So memory holds what the operation sends of a mailbox's changed messages, some
- * 40 bytes each, and never bodies.
+ * A run of a backup.  A user whose mark is the same as in the last run is carried over with one
+ * line.  For every other user: get what the last run knows and what happened since; then, chunk by
+ * chunk (1,024 UIDs), make the new list from the old one and the changes.  New messages are fetched
+ * and stored under their checksums.  So memory holds what the operation sends about a mailbox's
+ * changed messages, some 40 bytes each, and never bodies.
  */
 #include "backup/job_int.h"
 
@@ -61,7 +60,7 @@ take_accounts(char type, struct str bytes, void *arg)
 	return true;
 }
 
-/* At most so many from that name on, into r->asked. */
+/* Asks for up to `most` accounts from that name on, into r->asked. */
 static bool
 ask_accounts(struct run *r, struct str from, unsigned most)
 {
@@ -88,7 +87,7 @@ next_account(struct rd *rd, struct account *a)
 	return !rd->bad;
 }
 
-/* The list of records goes into its object as it comes: its number first, then each. */
+/* Writes the list of records into its object as it comes: its number first, then each record. */
 struct recording {
 	struct run *r;
 	struct buf out;
@@ -155,7 +154,7 @@ save_records(struct run *r)
 
 /* ---- what the last run knows ---- */
 
-/* Runs of this store; those of others have other numbers for everything. */
+/* Only runs of this store: in runs of others all numbers mean something else. */
 static bool
 load_base(struct run *r)
 {
@@ -172,7 +171,7 @@ load_base(struct run *r)
 	if (backup_run_unfinished(r->job->folder, r->arena, &run) == TS_OK &&
 	    str_eq(run.store, buf_as_str(&r->store)))
 		r->base.runs[r->base.count++] = run;
-	/* A few: a run of some users only may stand before one of all. */
+	/* Several, since a run of only some users may follow one of all. */
 	run.whole = false;
 	for (size_t i = n; !run.whole && i-- > 0 && i + 8 >= n;) {
 		what.n = 0;
@@ -187,7 +186,7 @@ load_base(struct run *r)
 	return true;
 }
 
-/* What one that was cut off says may not be there; what a finished one has too is. */
+/* What an interrupted run names may not exist, unless a finished one has it too. */
 static bool
 is_there(struct run *r, const struct backup_run *in, const struct backup_run_user *u)
 {
@@ -206,7 +205,7 @@ is_there(struct run *r, const struct backup_run *in, const struct backup_run_use
 	return there;
 }
 
-/* The newest that is known of a user, when nothing happened to him since. */
+/* Returns the newest entry for a user in which nothing happened since. */
 static const struct backup_run_user *
 unchanged_user(struct run *r, const struct account *a)
 {
@@ -291,7 +290,7 @@ ask_user(struct run *r, const struct backup_user *base)
 	r->mark = (struct backup_mark){0};
 	buf_putc(&q, 'U');
 	buf_vstr(&q, r->user);
-	/* What does not fit is read whole. */
+	/* What does not fit is read in full. */
 	for (size_t i = 0; i < base->mailbox_count && q.n < DIALOGUE_PIECE - 64; i++) {
 		if (base->mailboxes[i].id == 0)
 			continue;
@@ -345,7 +344,7 @@ count_mailbox(struct backup_run_user *u, const struct backup_mailbox *mb)
 	u->subscriptions += mb->subscribed;
 }
 
-/* How many of those that come next are of that place. */
+/* Counts the next properties that belong to that mailbox. */
 static size_t
 count_properties(struct rd rd, uint64_t place)
 {
@@ -371,7 +370,7 @@ take_properties(struct run *r, struct rd *rd, uint64_t place, struct backup_prop
 	}
 }
 
-/* Those of now, also of a mailbox whose messages are taken from the last run. */
+/* Sets the current properties, even for a mailbox whose messages come from the last run. */
 static bool
 set_properties(struct run *r, struct backup_user *user)
 {
@@ -383,7 +382,7 @@ set_properties(struct run *r, struct backup_user *user)
 	return (rd_left(&rd) == 0 && !rd.bad) || run_fail(r, "the server sent half a property");
 }
 
-/* Tells it.  The next run is to look at the user again. */
+/* Reports it, and makes the next run look at the user again. */
 static void
 leave_out_properties(struct run *r, struct backup_user *user)
 {
@@ -460,8 +459,8 @@ user_refused(struct run *r)
 	return ok;
 }
 
-/* Does the list that is there have what the new one is to have?  Asked only if properties are left
- * out. */
+/* Returns whether the existing list has what the new one must have.  Only asked if properties are
+ * left out. */
 static bool
 list_suits(struct run *r, const struct backup_run_user *u)
 {
@@ -477,7 +476,7 @@ list_suits(struct run *r, const struct backup_run_user *u)
 	return suits;
 }
 
-/* A run of an older version has not counted: the user's list tells. */
+/* Runs of older versions did not count: take the counts from the user's list. */
 static void
 count_again(struct run *r, struct backup_run_user *u)
 {
@@ -524,7 +523,7 @@ read_user(struct run *r, struct str name)
 		if (out == AGAIN)
 			(void)run_fail(r, "the server sent a list in which messages are missing");
 	}
-	/* The next run is to look at what could not be saved. */
+	/* The next run must look again at what could not be saved. */
 	if (r->job->damaged > damaged)
 		r->mark = (struct backup_mark){0};
 	if (out == DONE)
@@ -560,7 +559,7 @@ check_progress(uint64_t done, uint64_t total, void *arg)
 	r->job->progress("checksums", done, total, r->job->arg);
 }
 
-/* Gives the mark of one that is there. */
+/* Gets the mark of an account, if it exists. */
 static bool
 find_account(struct run *r, struct str name, struct account *a)
 {
@@ -596,7 +595,7 @@ do_named_user(struct run *r, const char *typed)
 	return ok;
 }
 
-/* Piece by piece; *from becomes the first name that can come behind them. */
+/* Works piece by piece; *from becomes the first name after these. */
 static bool
 do_some_users(struct run *r, struct buf *from, uint64_t *n, bool *more)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A chunk of a mailbox: its list is made of the old one and what changed;
- * messages that are new are fetched and stored under their checksum.
+ * A chunk of a mailbox: its list is made from the old one and the changes; new
+ * messages are fetched and stored under their checksums.
  */
 #include "backup/job_int.h"
 
@@ -44,7 +44,7 @@ fetched(struct run *r, struct head *h, struct backup_message *m, unsigned err)
 	}
 	backup_object_abort(r->job->folder);
 	memset(&m->hash, 0, sizeof(m->hash));
-	if (err == TS_NOT_FOUND) { /* expunged just now: not there at this moment */
+	if (err == TS_NOT_FOUND) { /* expunged just now */
 		m->uid = 0;
 		return true;
 	}
@@ -109,7 +109,7 @@ parse_message(struct rd *rd, struct backup_message *m)
 		m->flags[w] = rd_varint(rd);
 }
 
-/* Those of this chunk; what stands before it is skipped, what stands behind it stays. */
+/* Takes the changes of this chunk; skips those before it, leaves those after it. */
 static bool
 take_fresh(struct run *r, uint32_t number)
 {
@@ -159,7 +159,8 @@ has(const struct backup_message *list, size_t n, uint32_t uid, const struct back
 	return *m_r < list + before && (*m_r)->uid == uid;
 }
 
-/* The list of now: what changed, else what was.  False: the old one lacks something. */
+/* Makes the new list: changes where there are any, else the old entries.  Returns false if the old
+ * list lacks something. */
 static bool
 merge_chunk(struct run *r, uint32_t number)
 {

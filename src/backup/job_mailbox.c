@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A mailbox in a run of a backup: what is known of it, what changed since, chunk by chunk. */
+/* A mailbox in a run of a backup: what is known about it, and its changes, chunk by chunk. */
 #include "backup/job_int.h"
 
 static bool
@@ -94,7 +94,7 @@ read_mailbox(struct run *r, size_t place, const struct backup_mailbox *old)
 	return do_chunks(r, h, place, h->since > 0 ? old : NULL);
 }
 
-/* One that the server cannot read: as it was in the last run, if it was. */
+/* The server cannot read the mailbox: keeps it as in the last run, if it was there. */
 static bool
 keep_old(struct run *r, struct head *h, const struct backup_mailbox *old)
 {
@@ -110,7 +110,7 @@ keep_old(struct run *r, struct head *h, const struct backup_mailbox *old)
 	return ok;
 }
 
-/* Takes over what does not change with messages. */
+/* Copies what does not change with messages. */
 static void
 keep_same(struct head *h, const struct backup_mailbox *old)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lists: to bytes and back. */
+/* Lists: printing and parsing. */
 #include "backup/lists.h"
 
 #include "base/mem.h"
@@ -32,7 +32,7 @@ take_magic(struct rd *r, const char *magic)
 	return !r->bad && memcmp(s.p, magic, MAGIC_BYTES) == 0;
 }
 
-/* A number that must fit; else the list is bad. */
+/* Takes a number that must fit, else the list is bad. */
 static uint64_t
 take_bounded(struct rd *r, uint64_t max)
 {
@@ -43,7 +43,7 @@ take_bounded(struct rd *r, uint64_t max)
 	return r->bad ? 0 : v;
 }
 
-/* A count of things of at least `least` bytes each: no more than can be there. */
+/* Takes a count of items of at least `least` bytes each; more than fit are bad. */
 static size_t
 take_count(struct rd *r, size_t least)
 {
@@ -219,7 +219,7 @@ backup_user_print(const struct backup_user *user, struct buf *out)
 	}
 }
 
-/* Names as the store has them; no two are the same. */
+/* Takes names as the store has them; no two are the same. */
 static void
 take_properties(struct rd *r, struct arena *arena, struct backup_properties *properties)
 {
@@ -252,7 +252,7 @@ take_chunks(struct rd *r, struct arena *arena, struct backup_mailbox *mb)
 	}
 }
 
-/* One that would end its place in a list of flags is none of ours.  Empty: no keyword has the
+/* A keyword that would end its place in a list of flags is not ours.  Empty: no keyword has the
  * place. */
 static bool
 keyword_ok(struct str s)
@@ -314,7 +314,7 @@ backup_user_parse(struct str bytes, struct arena *arena, struct backup_user *use
 		    (i > 0 && str_cmp(user->mailboxes[i - 1].name, user->mailboxes[i].name) >= 0))
 			return false;
 	}
-	/* One of the second form that has none would be another one when it is printed. */
+	/* In the second form without properties, it would be printed in the first. */
 	return !r.bad && rd_left(&r) == 0 && (!user->told || backup_user_properties(user) > 0);
 }
 

@@ -2,9 +2,8 @@
 #ifndef BACKUP_LISTS_H
 #define BACKUP_LISTS_H
 /*
- * The lists among the objects, byte by byte.  Numbers are varints (LEB128),
- * "z" means zigzag; strings have their length before them.  Their checksum is
- * their name.
+ * The lists among the objects, byte by byte.  Numbers are varints (LEB128), "z" means zigzag;
+ * strings are preceded by their length.  A list is named by its checksum.
  *
  * Messages of a mailbox with UIDs n*1024 to n*1024+1023, a "chunk":
  *	"TSBKMSG1", count, then each, UIDs ascending:
@@ -25,8 +24,8 @@
  * A user with properties, of the account or of a mailbox:
  *	"TSBKUSR2", name, the account's properties, number of mailboxes, then each
  *	as above, and after it its properties: their number, then name and value of
- *	each, in order of names.  Programs that know the first form only take this
- *	one for damaged; so a user without properties has the first form.
+ *	each, in order of names.  Programs that know only the first form take this
+ *	one for damaged, so a user without properties has the first form.
  *
  * Server-wide records (users with their password verifiers, and others):
  *	"TSBKREC1", count, then each: key, value.
@@ -39,7 +38,7 @@
 #define BACKUP_CHUNK_UIDS 1024u
 #define BACKUP_SYSTEM_FLAGS 5u
 #define BACKUP_FLAG_WORDS 4u
-/* No list is larger; what is is damaged. */
+/* No list is larger; one that is is damaged. */
 #define BACKUP_LIST_MAX ((size_t)512 * 1024 * 1024)
 
 struct backup_message {
@@ -84,31 +83,31 @@ struct backup_user {
 	struct backup_mailbox *mailboxes; /* in order of names */
 	size_t mailbox_count;
 	struct backup_properties properties; /* of the account itself */
-	bool told; /* parsed: the list has a place for properties, so these are all there were */
+	bool told; /* parsed: the list has a place for properties, so these are all of them */
 };
 
 struct backup_record {
 	struct str key, value;
 };
 
-/* Messages must be of one chunk, ascending. */
+/* Messages must be of one chunk and ascend. */
 void backup_chunk_print(const struct backup_message *messages, size_t n, struct buf *out);
-/* Up to BACKUP_CHUNK_UIDS of them; false: not such a list. */
+/* Parses up to BACKUP_CHUNK_UIDS messages.  Returns false if it is not such a list. */
 bool backup_chunk_parse(
     struct str bytes, uint32_t number, struct backup_message *messages, size_t *n_r);
-/* How many properties the account and its mailboxes have. */
+/* Counts the properties of the account and its mailboxes. */
 size_t backup_user_properties(const struct backup_user *user);
 void backup_user_print(const struct backup_user *user, struct buf *out);
-/* Everything is copied into the arena. */
+/* Copies everything into the arena. */
 bool backup_user_parse(struct str bytes, struct arena *arena, struct backup_user *user_r);
-/* What stands before n records, of which each is its key and its value as buf_vstr() has them. */
+/* Puts what precedes n records; each record is then key and value as buf_vstr() writes them. */
 void backup_records_head(uint64_t n, struct buf *out);
 void backup_records_print(const struct backup_record *records, size_t n, struct buf *out);
-/* records_r NULL: looks only whether it is such a list, and needs no arena. */
+/* records_r NULL: only checks that it is such a list, and needs no arena. */
 bool backup_records_parse(
     struct str bytes, struct arena *arena, struct backup_record **records_r, size_t *n_r);
 
-/* The same from the folder.  TS_NOT_FOUND, TS_DAMAGED, TS_IO: what names the file. */
+/* Same from the folder.  TS_NOT_FOUND, TS_DAMAGED, TS_IO: `what` names the file. */
 enum ts_err backup_chunk_get(struct backup_folder *folder, const struct backup_chunk *chunk,
     struct backup_message *messages, size_t *n_r, struct buf *what);
 enum ts_err backup_user_get(struct backup_folder *folder, const struct backup_hash *hash,

@@ -57,8 +57,7 @@ backup_object_open(struct backup_folder *f, const struct backup_hash *hash)
 
 	object_name(hash, name);
 	f->costs.opened++;
-	/* Only a file that is one: what else has this name could be without end, or never answer.
-	 */
+	/* Only regular files: anything else of this name could be endless, or never answer. */
 	return openat(f->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 }
 
@@ -83,7 +82,7 @@ damaged(struct backup_folder *f, const struct backup_hash *hash, struct buf *wha
 	return TS_DAMAGED;
 }
 
-/* Appends to out when there is one. */
+/* Also appends to out unless it is NULL. */
 static bool
 sum_file(int fd, EVP_MD_CTX *sum, size_t max, struct buf *out, uint64_t *size_r)
 {
@@ -130,7 +129,7 @@ read_object_file(struct backup_folder *f, const struct backup_hash *hash, size_t
 	(void)EVP_DigestFinal_ex(sum, got.b, NULL);
 	EVP_MD_CTX_free(sum);
 	(void)close(fd);
-	/* One that is larger than what refers to it says is another one. */
+	/* One that is larger than expected is a different object. */
 	if (err == TS_OK && (!backup_hash_eq(&got, hash) || (out != NULL && *size_r > max)))
 		err = damaged(f, hash, what);
 	if (err != TS_OK && out != NULL)
@@ -232,7 +231,7 @@ backup_write_all(int fd, struct str bytes)
 	return true;
 }
 
-/* What was gathered goes into a file. */
+/* Writes what was buffered into a file. */
 static bool
 make_file(struct backup_folder *f, struct buf *why)
 {
@@ -280,8 +279,8 @@ backup_object_abort(struct backup_folder *f)
 
 enum found {
 	NEW,
-	NEW_FILE,  /* there is a file of its name that is not it, and has to be replaced */
-	THERE,     /* there, or about to be */
+	NEW_FILE,  /* a file of its name has other contents and must be replaced */
+	THERE,     /* exists, or is about to */
 	THERE_NEW, /* in a pack of this run, which is checked as a whole */
 };
 
@@ -337,13 +336,13 @@ note_fresh(struct backup_folder *f, const struct backup_hash *hash, struct buf *
 	return true;
 }
 
-/* What was put becomes a file; it gets its name when the batch is flushed. */
+/* Makes a file of what was put; it gets its name when the batch is flushed. */
 static bool
 end_file(struct backup_folder *f, const struct backup_hash *hash, struct buf *why)
 {
 	if (!make_file(f, why))
 		return false;
-	/* So that the flushes at the end of the batch find most of the work done. */
+	/* So that most of the work is done when the batch is flushed. */
 	(void)sync_file_range(f->put_fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	f->pending[f->pending_count++] = (struct backup_pending){f->put_fd, f->put_number, *hash};
 	f->put_fd = -1;
@@ -461,7 +460,7 @@ backup_sync_names(struct backup_folder *f, struct buf *why)
 
 /* ---- reading back ---- */
 
-/* What is in memory only proves that memory works. */
+/* Reading from the page cache only proves that memory works. */
 static void
 forget_cached(int fd)
 {
@@ -473,7 +472,7 @@ struct check {
 	struct backup_folder *f;
 	const struct backup_checking *c;
 	uint64_t done, total;
-	size_t good; /* objects of the pack */
+	size_t good; /* good objects of the pack */
 	struct buf what;
 };
 

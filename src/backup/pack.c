@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Packs: many small objects in a file. */
+/* Packs: many small objects in one file. */
 #include "backup/pack.h"
 
 #include <errno.h>
@@ -59,7 +59,7 @@ backup_pack_name(uint32_t number, char name[NAME_BYTES])
 	(void)snprintf(name, NAME_BYTES, "packs/%08x", number);
 }
 
-/* A record's head as put_object_head() makes it, and no other way; *n_r are its bytes. */
+/* Parses a record's head exactly as put_object_head() writes it; *n_r is its length. */
 static bool
 take_head(struct str s, struct backup_entry *e, size_t *n_r)
 {
@@ -79,18 +79,18 @@ take_head(struct str s, struct backup_entry *e, size_t *n_r)
 	return *n_r == WORD_BYTES + s.n + 1;
 }
 
-/* ---- reading all of one ---- */
+/* ---- scanning a pack ---- */
 
 struct scan {
 	int fd;
 	uint32_t number;
-	struct buf b;  /* what was read */
-	uint64_t base; /* where in the file it begins */
-	size_t at;     /* so much of it is done */
+	struct buf b;  /* what has been read */
+	uint64_t base; /* its offset in the file */
+	size_t at;     /* this much of it is done */
 	bool end, bad;
 };
 
-/* Tries to have so many bytes. */
+/* Tries to get n bytes. */
 static struct str
 scan_bytes(struct scan *s, size_t n)
 {
@@ -112,7 +112,7 @@ scan_bytes(struct scan *s, size_t n)
 	return (struct str){s->b.p + s->at, s->b.n - s->at};
 }
 
-/* The record here; good: with the content that it says.  bytes_r hold until the next one. */
+/* Gets the record here; good: its content matches.  bytes_r is valid until the next call. */
 static bool
 scan_record(struct scan *s, struct backup_entry *e, struct str *bytes_r, bool *good_r)
 {
@@ -130,7 +130,7 @@ scan_record(struct scan *s, struct backup_entry *e, struct str *bytes_r, bool *g
 	return true;
 }
 
-/* Goes to the next record that is whole. */
+/* Moves to the next whole record. */
 static bool
 scan_on(struct scan *s)
 {
@@ -247,7 +247,8 @@ backup_need_index(struct backup_folder *f, struct buf *why)
 	return load_index(f, f->distrust, why);
 }
 
-/* Somebody may have written meanwhile, or an index may be damaged: is it worth to look again? */
+/* Somebody may have written meanwhile, or an index may be damaged: returns whether to look
+ * again. */
 static bool
 reload_if_moved(struct backup_folder *f)
 {
@@ -387,7 +388,7 @@ backup_packed_find(struct backup_folder *f, const struct backup_hash *hash, stru
 	return found;
 }
 
-/* The file that the entry is in; the one being written is no pack yet. */
+/* Returns the file that has the entry; the pack being written has no name yet. */
 static int
 fd_of(struct backup_folder *f, const struct backup_entry *e, struct buf *what)
 {
@@ -503,7 +504,7 @@ backup_pack_put(
 	return p->out.n < PIECE || write_out(f, why);
 }
 
-/* tmp/pack, flushed, becomes the pack of that number. */
+/* Gives the flushed tmp/pack its number. */
 static bool
 name_pack(struct backup_folder *f, struct buf *why)
 {
@@ -519,7 +520,7 @@ name_pack(struct backup_folder *f, struct buf *why)
 	f->new_packs = mem_realloc(f->new_packs, (f->new_pack_count + 1) * sizeof(*f->new_packs));
 	f->new_packs[f->new_pack_count].number = f->next_pack;
 	f->new_packs[f->new_pack_count++].objects = p->count;
-	/* An index never speaks of a pack that is not there. */
+	/* An index must never name a pack that does not exist. */
 	return backup_sync_dir(f, "packs", why);
 }
 
@@ -542,7 +543,7 @@ backup_pack_drop(struct backup_folder *f)
 {
 	struct backup_packing *p = &f->packing;
 
-	/* What is written of it the next one takes up. */
+	/* The next writer continues what is there. */
 	if (p->fd >= 0)
 		(void)close(p->fd);
 	p->fd = -1;
@@ -590,7 +591,7 @@ backup_pack_salvage(struct backup_folder *f, struct buf *why)
 		ok = (ftruncate(fd, (off_t)s.end) == 0 && backup_flush_fd(f, fd) &&
 		         renameat(f->fd, "tmp/pack", f->fd, name) == 0) ||
 		     backup_fail(f, name, why);
-		/* Loaded again, it gets its index. */
+		/* When loaded again, it gets its index. */
 		f->packs_named = true;
 		ok = ok && backup_sync_dir(f, "packs", why);
 		backup_forget_index(f);

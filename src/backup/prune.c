@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Removing runs, and what is no longer needed. */
+/* Removes runs, and what is no longer needed. */
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,16 +20,16 @@ struct pack_use {
 struct pruning {
 	struct walk w;
 	uint64_t seed;
-	struct table kept;      /* of each user, how many runs */
-	struct pack_use *packs; /* as w.ix.packs */
-	struct pack_use *now;   /* being written again */
+	struct table kept;      /* runs kept of each user */
+	struct pack_use *packs; /* like w.ix.packs */
+	struct pack_use *now;   /* being rewritten */
 	bool failed;
 	struct buf *why;
 };
 
 /* ---- runs ---- */
 
-/* Is it among the newest of one of its users?  Counts it for all of them. */
+/* Returns whether the run is among the newest of one of its users; counts it for all of them. */
 static bool
 count_run(struct pruning *p, const struct backup_run *run, uint64_t keep)
 {
@@ -44,7 +44,7 @@ count_run(struct pruning *p, const struct backup_run *run, uint64_t keep)
 	return needed;
 }
 
-/* Marks what the runs that stay need; the others are in drop_r. */
+/* Marks what the remaining runs need; the other runs go to drop_r. */
 static bool
 choose_runs(struct pruning *p, struct arena *arena, uint64_t keep, struct str **drop_r,
     size_t *drop_count_r)
@@ -72,7 +72,7 @@ choose_runs(struct pruning *p, struct arena *arena, uint64_t keep, struct str **
 	return ok;
 }
 
-/* A run that was cut off and goes on later: keep what it has. */
+/* An interrupted run may continue later: keep what it has. */
 static void
 keep_unfinished(struct pruning *p, struct arena *arena)
 {
@@ -196,7 +196,7 @@ copy_record(const struct backup_entry *e, struct str bytes, bool good, void *arg
 	return !p->failed;
 }
 
-/* One of which not all that is needed could be copied stays. */
+/* A pack stays unless everything needed in it could be copied. */
 static bool
 rewrite_pack(struct pruning *p, struct pack_use *use)
 {
@@ -232,8 +232,8 @@ remove_pack(struct pruning *p, const struct pack_use *use)
 	       backup_fail(p->w.folder, name, p->why);
 }
 
-/* What is needed has its new place on disk before the index forgets the old one, and the index
- * before the old one goes. */
+/* What is needed is on disk in its new place before the index forgets the old one, and the index is
+ * written before the old one is removed. */
 static bool
 prune_packs(struct pruning *p)
 {
@@ -280,7 +280,7 @@ backup_prune(
 	}
 	if (ok)
 		keep_unfinished(&p, arena);
-	/* Runs go first: a run without its objects would be damaged. */
+	/* Remove runs first: a run without its objects would be damaged. */
 	for (size_t i = 0; ok && i < n; i++) {
 		ok = backup_run_remove(folder, drop[i], why);
 		audit->removed_runs += ok;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A restore, user by user, mailbox by mailbox; control/ops/restore.c writes. */
+/* A restore, user by user, mailbox by mailbox; control/ops/restore.c does the writing. */
 #include "backup/restore_int.h"
 
 #include "base/mem.h"
 #include "store/store.h"
 
-#define SHOWN 60 /* bytes of a name that may be long */
+#define SHOWN 60 /* most bytes shown of a name */
 
-/* What was left out.  A keyword that found no room is named once for a mailbox. */
+/* Takes what was left out.  A keyword that found no room is named once for each mailbox. */
 static bool
 take_lost(char type, struct str bytes, void *arg)
 {
@@ -20,7 +20,7 @@ take_lost(char type, struct str bytes, void *arg)
 		restore_damaged(r, &what);
 		buf_fini(&what);
 	}
-	if (type == 's') { /* properties that were put or removed */
+	if (type == 's') { /* properties put or removed */
 		struct rd n = rd_of(bytes);
 
 		r->job->properties += rd_varint(&n);
@@ -55,7 +55,7 @@ restore_damaged(struct rest *r, struct buf *what)
 
 /* ---- a mailbox ---- */
 
-/* A damaged one is told of when `tell`: it is read twice. */
+/* tell: report a damaged chunk; it is read twice. */
 static bool
 get_chunk(struct rest *r, size_t i, bool tell, size_t *n_r)
 {
@@ -69,7 +69,7 @@ get_chunk(struct rest *r, size_t i, bool tell, size_t *n_r)
 	return *n_r > 0;
 }
 
-/* Those that have their UID still are nobody else's. */
+/* Matches messages that still have their UIDs first. */
 static bool
 match_uids(struct rest *r)
 {

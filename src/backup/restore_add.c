@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Adding messages to a mailbox: many small ones at a time, a large one in pieces. */
+/* Adds messages to a mailbox: many small ones at a time, a large one in pieces. */
 #include <errno.h>
 #include <unistd.h>
 
@@ -7,7 +7,7 @@
 
 #define BATCH_ITEMS 500
 #define NEVER (-2)
-#define HEAD_MAX 1024 /* bytes in a question before a message's own; flags take two a keyword */
+#define HEAD_MAX 1024 /* bytes before a message's own; flags take two per keyword */
 
 bool
 restore_flush(struct rest *r)
@@ -18,7 +18,8 @@ restore_flush(struct rest *r)
 	return ok;
 }
 
-/* A list that has no name for a flag, or a name that no question holds: told once, and left out. */
+/* For a flag without a name in the list, or a name too long for a question: reports it once and
+ * leaves it out. */
 static bool
 fits(struct rest *r, unsigned place)
 {
@@ -37,7 +38,7 @@ fits(struct rest *r, unsigned place)
 	return false;
 }
 
-/* What the keyword is called in questions; told when it was not yet.  -1: that failed. */
+/* Returns the keyword's number in questions, after sending its name if new.  -1: that failed. */
 static int
 keyword_number(struct rest *r, unsigned place)
 {
@@ -53,7 +54,7 @@ keyword_number(struct rest *r, unsigned place)
 	return ok ? r->told[place] = r->told_count++ : -1;
 }
 
-/* Names go once for each mailbox: however long they are, flags are short. */
+/* Names are sent once for each mailbox, so flags are short however long the names are. */
 bool
 restore_put_flags(struct rest *r, const struct backup_message *m, struct buf *q)
 {
@@ -96,7 +97,7 @@ put_message_head(struct rest *r, const struct backup_message *m, uint64_t size)
 	return true;
 }
 
-/* A large one goes alone, in pieces. */
+/* Sends a large message alone, in pieces. */
 static bool
 add_large(struct rest *r, const struct backup_message *m, uint64_t size)
 {
@@ -127,7 +128,7 @@ add_large(struct rest *r, const struct backup_message *m, uint64_t size)
 	return ok;
 }
 
-/* Could it be added? */
+/* Asks whether it could be added. */
 static void
 add_dry(struct rest *r, const struct backup_message *m)
 {
@@ -157,7 +158,7 @@ restore_add(struct rest *r, const struct backup_message *m)
 	}
 	if (large)
 		err = backup_object_check(r->job->folder, &m->hash, &size, &what);
-	/* A list that says so of a small one may be of a hostile folder. */
+	/* A list that says a small message is large may come from a hostile folder. */
 	large = large && size >= RESTORE_BATCH;
 	if (err == TS_OK && !large)
 		err = backup_object_get(r->job->folder, &m->hash, RESTORE_BATCH, &bytes, &what);

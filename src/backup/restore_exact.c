@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Making a mailbox exactly what it was: flags, and messages that came since. */
+/* Makes a mailbox exactly what it was: flags, and messages that came since. */
 #include "backup/restore_int.h"
 
 bool
@@ -25,7 +25,7 @@ same_flags(struct rest *r, const struct backup_message *m, const struct there *t
 	return memcmp(want, t->flags, sizeof(want)) == 0;
 }
 
-/* Messages with the same flags go together. */
+/* Messages with the same flags are sent together. */
 bool
 restore_set_flags(struct rest *r, const struct backup_message *m, const struct there *t)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Properties of accounts and mailboxes: what is there is compared with what the run has. */
+/* Properties of accounts and mailboxes: compares what is there with what the run has. */
 #include "backup/restore_int.h"
 #include "store/store.h"
 
-enum what { ADD, PUT, REMOVE }; /* as questions have it */
+enum what { ADD, PUT, REMOVE }; /* as in questions */
 
 struct putting {
 	struct rest *r;
@@ -91,7 +91,7 @@ next_there(struct rd *there, struct backup_property *has)
 	return !there->bad;
 }
 
-/* Both are in order of names.  Removes what is too much, or puts what is missing. */
+/* Both are in order of names.  Removes those in excess, or puts missing ones. */
 static bool
 compare_all(struct putting *p, const struct backup_properties *want, bool removing)
 {

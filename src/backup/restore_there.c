@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is in the mailbox already, by UID and by content. */
+/* What is in the mailbox already, looked up by UID and by content. */
 #include "backup/restore_int.h"
 
 #include "base/clock.h"
@@ -97,7 +97,7 @@ restore_by_uid(struct rest *r, uint32_t uid)
 
 /* ---- by content ---- */
 
-/* How the chains stand: places of the list, each message in at most one of them. */
+/* Chains are made of positions in the list; each message is in at most one. */
 #define NOBODY UINT32_MAX
 #define SUMS_AT_ONCE 4096
 
@@ -110,7 +110,7 @@ date_bucket(const struct rest *r, uint32_t size, int64_t date)
 	return (size_t)(h >> 32) & r->mask;
 }
 
-/* With the date, so that a chain holds equal ones only, of which the first is as good as any. */
+/* Includes the date, so that a chain holds only equal messages, and the first is as good as any. */
 static size_t
 sum_bucket(const struct rest *r, const struct backup_hash *sum, int64_t date)
 {
@@ -126,7 +126,7 @@ push_place(struct rest *r, uint32_t *head, uint32_t place)
 	*head = place;
 }
 
-/* All that are nobody's, the first message at the head of its chain. */
+/* Chains all unmatched messages, the first one at the head of its chain. */
 static void
 chain_by_date(struct rest *r)
 {
@@ -158,7 +158,7 @@ add_to_group(struct rest *r, uint32_t place)
 	r->group[r->group_count++] = place;
 }
 
-/* Takes all of that size and date out of their chain. */
+/* Takes all messages of that size and date out of their chain. */
 static void
 take_group(struct rest *r, uint32_t size, int64_t date)
 {
@@ -190,7 +190,7 @@ take_sum(char type, struct str bytes, void *arg)
 	return true;
 }
 
-/* Asks for the checksums of the group: of each message once in a restore. */
+/* Asks for the checksums of the group: once for each message in a restore. */
 static bool
 ask_sums(struct rest *r)
 {

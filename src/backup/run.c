@@ -115,7 +115,7 @@ take_boxes(struct str line, struct backup_run_user *user)
 	return user->counted;
 }
 
-/* The list that is being read has room for as many lines as there are. */
+/* The lists in run must have room for as many lines as there are. */
 static bool
 read_run_line(struct str line, struct arena *arena, struct backup_run *run)
 {
@@ -190,18 +190,18 @@ lines_with(struct str text, struct str word)
 	return n;
 }
 
-/* Lines up to the first that is none; false: there was one. */
+/* Takes lines up to the first bad one; returns false if there was one. */
 static bool
 take_lines(struct str text, struct arena *arena, struct backup_run *run)
 {
 	struct str line;
 	bool ok = str_split(&text, '\n', &line) && str_eq(line, STR(RUN_MAGIC));
 
-	/* Counted first, so that nothing has to be copied when there are many. */
+	/* Counted first, so that nothing has to be copied if there are many. */
 	run->users = arena_array(arena, lines_with(text, STR("user ")), sizeof(*run->users));
 	run->damaged = arena_array(arena, lines_with(text, STR("damaged ")), sizeof(*run->damaged));
 	while (ok && text.n > 0) {
-		/* The last one of a run that was cut off may be half of one. */
+		/* The last line of an interrupted run may be incomplete. */
 		ok = memchr(text.p, '\n', text.n) != NULL && str_split(&text, '\n', &line) &&
 		     read_run_line(line, arena, run);
 	}
@@ -209,7 +209,7 @@ take_lines(struct str text, struct arena *arena, struct backup_run *run)
 	return ok;
 }
 
-/* Is the end line there, and right?  Cuts it off. */
+/* Returns whether the end line is there and right; cuts it off. */
 static bool
 take_end(struct str *text)
 {
@@ -409,14 +409,14 @@ gather_line(struct backup_run_writer *w, struct buf *why)
 }
 
 /*
- * The time, and a number behind it unless that comes behind all runs that are there: the last one
- * may be of this second, also when those before it were pruned, or of a time to come, when the
- * clock was put back.  The order of ids is the order of runs; pruning goes by it.
+ * Makes an id of the time, followed by a number unless the time alone sorts after all existing
+ * runs: the last run may be of this second, even if those before it were pruned, or of a future
+ * time, if the clock was set back.  The order of ids is the order of runs; pruning relies on it.
  */
 static bool
 choose_id(struct backup_folder *f, int64_t now, struct buf *id, struct buf *why)
 {
-	enum { TIME = 16 }; /* characters */
+	enum { TIME = 16 }; /* length in characters */
 	struct arena *a = arena_new(NULL, ARENA_OTHER, 1024);
 	struct str *ids, last = STR_NONE;
 	time_t t = (time_t)now;

@@ -6,24 +6,24 @@
  *
  *	turnstone-run 1
  *	id 20261123T230512Z
- *	store HEX              which store it was read from
+ *	store HEX              the store it was read from
  *	started SECONDS        since 1970 UTC
  *	records SHA-256        the list of server-wide records
  *	user SHA-256 MESSAGES BYTES NAME
- *	mark HEX               of that user, 16 bytes: what the store says of an account in
- *	                       which nothing happened since.  Not after one of whom
+ *	mark HEX               of that user, 16 bytes: the store's mark of an account in
+ *	                       which nothing has happened since.  Not for a user of whom
  *	                       something could not be saved, nor in format 1
  *	boxes MAILBOXES SUBSCRIPTIONS
  *	                       of that user; not in formats 1 and 2
  *	...
  *	damaged TEXT           what could not be saved, a line each
- *	whole ACCOUNTS         it is of all accounts; not in format 1
+ *	whole ACCOUNTS         it has all accounts; not in format 1
  *	ended SECONDS
  *	end SHA-256            of everything above
  *
- * While it is going on the lines are written into tmp/unfinished as users are
- * done.  One that was cut off has no end; its users are believed as far as
- * their lists are there, so that the next run need not read them again.
+ * During the run the lines are written into tmp/unfinished as users are done.  An interrupted run
+ * has no end; its users count as far as their lists exist, so that the next run need not read them
+ * again.
  */
 #include "backup/folder.h"
 #include "backup/lists.h"
@@ -58,34 +58,34 @@ struct backup_run_user {
 struct backup_run {
 	struct str id, store;
 	int64_t started, ended;
-	struct backup_hash records; /* none: there are none */
+	struct backup_hash records; /* all zeros: there are none */
 	struct backup_run_user *users;
 	const struct backup_run_user **by_name;
 	size_t user_count;
 	struct str *damaged;
 	size_t damaged_count;
 	bool finished;
-	bool whole; /* of all accounts */
+	bool whole; /* it has all accounts */
 };
 
-/* The ids of all finished runs, the oldest first. */
+/* Gets the ids of all finished runs, oldest first. */
 bool backup_run_ids(struct backup_folder *folder, struct arena *arena, struct str **ids_r,
     size_t *n_r, struct buf *why);
-/* TS_NOT_FOUND, TS_DAMAGED, TS_IO: what names the file. */
+/* TS_NOT_FOUND, TS_DAMAGED, TS_IO: `what` names the file. */
 enum ts_err backup_run_get(struct backup_folder *folder, struct str id, struct arena *arena,
     struct backup_run *run_r, struct buf *what);
-/* The run that was cut off; TS_NOT_FOUND: there is none. */
+/* Gets the interrupted run; TS_NOT_FOUND: there is none. */
 enum ts_err backup_run_unfinished(
     struct backup_folder *folder, struct arena *arena, struct backup_run *run_r);
 /*
- * The text of one.  whole: false unless its end line is there and right.  Else it takes what is
- * whole up to the first line that is not, and gives true.
+ * Parses the text of a run.  whole: returns false unless its end line is there and right.  Else it
+ * takes the lines up to the first bad one and returns true.
  */
 bool backup_run_parse(struct str bytes, bool whole, struct arena *arena, struct backup_run *run_r);
 const struct backup_run_user *backup_run_user(const struct backup_run *run, struct str name);
 bool backup_run_remove(struct backup_folder *folder, struct str id, struct buf *why);
 
-/* Writing one.  Lines are on disk when end() gave true. */
+/* Writes a run.  Its lines are on disk once end() has returned true. */
 struct backup_run_writer;
 bool backup_run_begin(struct backup_folder *folder, int64_t now, struct str store,
     struct backup_run_writer **w_r, struct buf *why);
@@ -96,16 +96,16 @@ bool backup_run_add(
     struct backup_run_writer *w, const struct backup_run_user *user, struct buf *why);
 bool backup_run_damaged(struct backup_run_writer *w, struct str text, struct buf *why);
 bool backup_run_whole(struct backup_run_writer *w, uint64_t accounts, struct buf *why);
-/* Lines are gathered; puts them where one that is cut off leaves them. */
+/* Lines are buffered; this writes them to where an interrupted run leaves them. */
 bool backup_run_push(struct backup_run_writer *w, struct buf *why);
-/* Flushes all, gives the run its name.  Both free the writer. */
+/* Flushes everything and gives the run its name.  Both free the writer. */
 bool backup_run_end(struct backup_run_writer **w, int64_t now, struct buf *why);
 /* Leaves tmp/unfinished for the next run. */
 void backup_run_abort(struct backup_run_writer **w);
 
 /*
- * The moment that --at means: an id, or a time as 2026-11-23, 2026-11-23 14:30[:05], both with a T
- * for the blank and a Z for UTC if you like (else local time); a day alone is its end.
+ * Parses the moment given with --at: an id, or a time such as 2026-11-23 or 2026-11-23 14:30[:05],
+ * with an optional T for the blank and Z for UTC (else local time); a day alone means its end.
  */
 bool backup_moment(struct str text, int64_t *time_r);
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which user is meant by a name. */
+/* Finds the user that a name means. */
 #include "backup/usernames.h"
 
 #include "sasl/names.h"

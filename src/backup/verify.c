@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Is all of a folder there, and whole? */
+/* Checks that everything in a folder is there and whole. */
 #include "backup/audit_int.h"
 #include "base/mem.h"
 
 struct verifying {
 	struct walk w;
-	uint32_t missing; /* the last pack that was told to be missing */
+	uint32_t missing; /* the last pack reported as missing */
 };
 
 static void
@@ -48,7 +48,7 @@ verify_record(const struct backup_entry *e, struct str bytes, bool good, void *a
 	return true;
 }
 
-/* An object that no search in its pack has found whole. */
+/* Checks an object that no scan of its pack has found whole. */
 static void
 verify_entry(const struct backup_entry *e, uint64_t place, void *arg)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From runs to all that they refer to. */
+/* Walks from runs to all that they refer to. */
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -78,7 +78,7 @@ walk_add_place(struct objects *set, uint64_t place)
 	set->packed[place / 64] |= (uint64_t)1 << place % 64;
 }
 
-/* The first 128 bits of it. */
+/* Takes the first 128 bits of the hash. */
 static void
 print_of(const struct backup_hash *hash, uint64_t *low_r, uint64_t *high_r)
 {
@@ -123,7 +123,7 @@ walk_current(const struct walk *w, const struct backup_entry *e, uint64_t *place
 	       is.at == e->at;
 }
 
-/* ---- the way down ---- */
+/* ---- walking down ---- */
 
 void
 walk_fault(struct walk *w)
@@ -230,9 +230,9 @@ walk_pack(struct walk *w, uint32_t number, backup_pack_fn *fn, void *arg)
 	return ok;
 }
 
-/* ---- beginning and end ---- */
+/* ---- start and end ---- */
 
-/* An index that is damaged counts for who looks; who may write has made it again. */
+/* For readers a damaged index is a fault; with write access it has been made again. */
 static void
 bad_index(const char *what, void *arg)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Arenas: see arena.h.  A chunk list with pointer bump; the arena header and
- * its first chunk are one allocation.  Freed memory is poisoned in builds with
- * assertions on memory (ARENA_EMU or ASan), so that a stale pointer shows.
+ * Arenas: see arena.h.  A list of chunks with pointer bump; the arena header
+ * and its first chunk are one allocation.  Freed memory is poisoned in builds
+ * that check memory (ARENA_EMU or ASan), so that stale pointers show.
  */
 #include "base/arena.h"
 
@@ -107,7 +107,7 @@ arena_child(struct arena *parent, size_t first)
 	return a;
 }
 
-/* NULL: there is no memory. */
+/* Returns NULL if there is no memory. */
 static struct chunk *
 chunk_for(struct arena *a, size_t need, bool *oom)
 {

@@ -4,23 +4,24 @@
 /*
  * Arena: memory and cleanups that share one lifetime.
  *
- * Everything taken from an arena dies in arena_free(), children first, then
- * cleanups newest first, then memory.  One allocation cannot be freed alone,
- * so there is no list of fields to keep in step.  What is replaced again and
- * again inside a long lifetime lives in a child arena.
+ * Everything taken from an arena dies in arena_free(): children first, then
+ * cleanups newest first, then memory.  Single allocations cannot be freed, so
+ * there is no list of fields to keep in step.  What is replaced often within a
+ * long lifetime belongs in a child arena.
  *
  * Memory comes zeroed.  Allocation never returns NULL: out of memory aborts
- * (limits on what a peer may send come first).  The arena_try_*() do return it,
- * in an arena whose owner wants to be told (arena_tell_oom): libraries use no
- * others, so that the owner decides.
+ * (limits on what a peer may send apply first).  arena_try_*() do return NULL,
+ * in an arena whose owner wants to be told (arena_tell_oom): libraries use only
+ * these, so that the owner decides.
  *
  * An arena belongs to one thread.  The pool counts what is alive per kind;
- * tests read it to prove that a lifetime ended.  The first chunk is allocated
- * together with the arena itself, its size given by the creator: an idle
- * connection must cost a few KiB in all.
+ * tests read it to prove that a lifetime has ended.  The first chunk is
+ * allocated together with the arena itself, in a size chosen by the creator: an
+ * idle connection may cost only a few KiB in all.
  *
- * Built with -Darena_emu=true (ARENA_EMU) each allocation is a malloc of its
- * own, so ASan and valgrind see overruns and use after free inside an arena.
+ * When built with -Darena_emu=true (ARENA_EMU) each allocation is a separate
+ * malloc, so ASan and valgrind detect overruns and use after free inside an
+ * arena.
  */
 #include <stdarg.h>
 #include <stdbool.h>
@@ -50,41 +51,42 @@ struct arena_pool { /* one per event loop */
 struct arena; /* opaque */
 typedef void arena_cleanup_f(void *arg);
 
-/* pool may be NULL (nothing is counted).  first: bytes of the first chunk. */
+/* pool may be NULL (counts nothing).  first: bytes of the first chunk. */
 struct arena *arena_new(struct arena_pool *pool, enum arena_kind kind, size_t first);
 struct arena *arena_child(struct arena *parent, size_t first);
 /*
- * From now on arena_try_*() set *oom and give NULL when memory runs out, in children made later,
- * too; see base/mem.h.  oom NULL: they abort, as all others always do.
+ * Makes arena_try_*() set *oom and return NULL when memory runs out, also in children made later;
+ * see base/mem.h.  oom NULL: they abort, as all others always do.
  */
 void arena_tell_oom(struct arena *a, bool *oom);
-/* The flag; NULL: out of memory aborts.  For a buffer that is to tell like the arena:
- * {.oom = arena_oom(a)}. */
+/* Returns the flag; NULL: out of memory aborts.  For a buffer that reports like the arena: {.oom =
+ * arena_oom(a)}. */
 bool *arena_oom(const struct arena *a);
-/* A new arena that tells; NULL when there is no memory for it either. */
+/* Makes an arena that reports; returns NULL if there is no memory for it. */
 struct arena *arena_try_new(struct arena_pool *pool, enum arena_kind kind, size_t first, bool *oom);
 /* Frees children, runs cleanups, frees memory, sets *ap to NULL.  NULL is fine. */
 void arena_free(struct arena **ap);
 
-/* size 0 gives a unique non-NULL pointer. */
+/* Returns a unique non-NULL pointer for size 0. */
 void *arena_zalloc(struct arena *a, size_t size) __attribute__((returns_nonnull));
-/* n objects of size bytes; an overflow of the product aborts. */
+/* Allocates n objects of size bytes; aborts if the product overflows. */
 void *arena_array(struct arena *a, size_t n, size_t size) __attribute__((returns_nonnull));
 char *arena_strdup(struct arena *a, const char *s) __attribute__((returns_nonnull));
-/* A copy of s, with a NUL behind it that is not counted. */
+/* Copies s, adding a NUL that is not counted. */
 struct str arena_str(struct arena *a, struct str s);
 char *arena_printf(struct arena *a, const char *fmt, ...)
     __attribute__((format(printf, 2, 3), returns_nonnull));
 void *arena_try_zalloc(struct arena *a, size_t size);
 void *arena_try_array(struct arena *a, size_t n, size_t size);
-struct str arena_try_str(struct arena *a, struct str s); /* no memory: STR_NONE */
-/* fn(arg) runs when the arena is freed.  For what is not memory. */
+struct str arena_try_str(struct arena *a, struct str s); /* STR_NONE if out of memory */
+/* Calls fn(arg) when the arena is freed.  For what is not memory. */
 void arena_on_free(struct arena *a, arena_cleanup_f *fn, void *arg);
 /* Marks the arena's memory as secret: it is wiped before it is freed. */
 void arena_wipe_on_free(struct arena *a);
-/* Is what p points to in the arena itself (not in a child)?  For assertions: looks through all. */
+/* Returns whether p points into the arena itself (not a child).  For assertions: looks through
+ * everything. */
 bool arena_holds(const struct arena *a, const void *p);
-/* Bytes held in chunks, children not counted. */
+/* Returns the bytes in chunks, without children. */
 size_t arena_bytes(const struct arena *a);
 
 #define arena_new_object(a, type) ((type *)arena_zalloc((a), sizeof(type)))

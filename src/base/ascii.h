@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef BASE_ASCII_H
 #define BASE_ASCII_H
-/* Kinds of ASCII characters, whatever the locale. */
+/* Classes of ASCII characters, independent of the locale. */
 #include <stdbool.h>
 
 static inline bool

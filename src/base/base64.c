@@ -32,7 +32,7 @@ base64_encode(struct str in, struct buf *out)
 	out->n = (size_t)(to - out->p);
 }
 
-/* The six bits of a character, 64 for one outside the alphabet. */
+/* Returns the six bits of a character, 64 for one outside the alphabet. */
 static uint32_t
 sextet(unsigned char c)
 {
@@ -47,7 +47,7 @@ sextet(unsigned char c)
 	return c == '/' ? 63 : 64;
 }
 
-/* One group of four with n characters that are not padding; n bytes less one come out. */
+/* Decodes a group of four with n characters that are not padding, into n - 1 bytes. */
 static bool
 decode_group(const unsigned char *p, size_t n, unsigned char *to)
 {
@@ -60,7 +60,7 @@ decode_group(const unsigned char *p, size_t n, unsigned char *to)
 			return false;
 		bits = bits << 6 | v;
 	}
-	/* RFC 4648 section 3.5: bits that stand for nothing must be zero. */
+	/* RFC 4648 section 3.5: unused bits must be zero. */
 	if ((n == 2 && (bits & 0xFFFF) != 0) || (n == 3 && (bits & 0xFF) != 0))
 		return false;
 	to[0] = (unsigned char)(bits >> 16);

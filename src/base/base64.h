@@ -4,18 +4,18 @@
 /*
  * Base64 of RFC 4648 section 4: the standard alphabet, padded.
  *
- * Decoding is strict: no white space, the length a multiple of four, padding
- * at the end only, and the unused bits before it zero (section 3.5), so that
- * each byte string has exactly one form.
+ * Decoding is strict: no white space, a length that is a multiple of four,
+ * padding only at the end, and zero in the unused bits before it (section 3.5),
+ * so that each byte string has exactly one form.
  */
 #include <stdbool.h>
 
 #include "base/buf.h"
 #include "base/str.h"
 
-/* Appends the encoded form; 4 bytes for each 3 begun. */
+/* Appends the encoded form: 4 bytes for each 3, rounded up. */
 void base64_encode(struct str in, struct buf *out);
-/* Appends the decoded bytes.  False when in is not base64, or memory ran out (out->oom); out is
- * then as it was. */
+/* Appends the decoded bytes.  Returns false if in is not base64 or memory ran out (out->oom); out
+ * is then unchanged. */
 bool base64_decode(struct str in, struct buf *out);
 #endif

@@ -4,24 +4,24 @@
 /*
  * Calls that may block, and threads that must not.
  *
- * A loop marks its thread; whatever may wait for the disk, a lane, a worker or
- * another process says so with block_here() before it does anything else.
- * Once block_watch() was called, saying so on a marked thread aborts.  A worker
- * may wait for the disk to read, but not for a flush: one that hangs would keep
- * all workers, and those who only want to read with them.  Where
- * one thread plays several (a fake loop, a pool of 0 threads, a store without
- * lanes), the work of the others is done with the mark taken off.
+ * A loop marks its thread.  Code that may wait for the disk, a lane, a worker
+ * or another process calls block_here() before anything else; after
+ * block_watch(), doing so on a marked thread aborts.  A worker may wait for the
+ * disk to read, but not for a flush: one that hangs would block all workers,
+ * and with them everybody who only wants to read.  Where one thread acts as
+ * several (a fake loop, a pool of 0 threads, a store without lanes), it does
+ * the others' work with the mark taken off.
  */
 #include <stdbool.h>
 
-/* Marks this thread as a loop's, or takes the mark off; gives what it was, to be put back. */
+/* Marks this thread as a loop's, or removes the mark.  Returns the old state, to be restored. */
 bool block_on_loop(bool on);
-/* The same, of a worker. */
+/* Same, for a worker. */
 bool block_on_worker(bool on);
-/* What may block, by name. */
+/* Call before blocking; what: name of the function that may block. */
 void block_here(const char *what);
-/* The same of what waits for a flush. */
+/* Same, before waiting for a flush. */
 void block_for_flush(const char *what);
-/* From now on, in the whole process.  Before a loop runs. */
+/* Turns the checks on for the whole process.  Call before a loop runs. */
 void block_watch(void);
 #endif

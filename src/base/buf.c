@@ -24,9 +24,9 @@ buf_wipe_fini(struct buf *b)
 }
 
 /*
- * What is outgrown goes back to malloc without its contents: it may be the
- * beginning of a password, whatever the buffer is called.  Large ones hold
- * messages; the kernel moves those without a copy.
+ * Outgrown memory is wiped before malloc gets it back: it may hold the start of
+ * a password, whatever the buffer is used for.  Large buffers hold messages;
+ * the kernel moves those without a copy.
  */
 static bool
 grow(struct buf *b, size_t cap)
@@ -115,7 +115,7 @@ buf_size(struct buf *b, uint64_t n)
 		buf_printf(b, "%llu byte%s", (unsigned long long)n, n == 1 ? "" : "s");
 		return;
 	}
-	/* Not 1024.0 of a unit, when it is rounded. */
+	/* Avoid showing 1024.0 of a unit after rounding. */
 	for (; v >= 1023.95; u++)
 		v /= 1024;
 	buf_printf(b, "%.1f %s", v, units[u]);

@@ -3,13 +3,13 @@
 #define BASE_BUF_H
 /*
  * A byte buffer that grows on the heap.  {0} is an empty one.  The owner calls
- * buf_fini(); buf_wipe_fini() for secrets, of which no copy is left behind when
- * the buffer grows (up to 128 KiB).  Growth at least doubles.
- * The number printers write decimal digits without formatting functions.
+ * buf_fini(), or for secrets buf_wipe_fini(); growing leaves no copy of them
+ * behind (up to 128 KiB).  Growth at least doubles.  The number printers write
+ * decimal digits without formatting functions.
  *
- * With oom set (base/mem.h) a buffer that cannot grow sets *oom and drops what
- * was to be put; buf_room() and buf_cstr() give NULL then.  Its contents are no
- * longer whole: look at the flag before using them.
+ * With oom set (base/mem.h), a buffer that cannot grow sets *oom and drops what
+ * was to be put; buf_room() and buf_cstr() then return NULL.  Its contents are
+ * incomplete: check the flag before using them.
  */
 #include <stdarg.h>
 #include <stdbool.h>
@@ -27,10 +27,10 @@ struct buf {
 
 void buf_fini(struct buf *b);
 void buf_wipe_fini(struct buf *b);
-/* Makes room for at least `more` bytes behind the n there are; returns where they go.  NULL only
+/* Makes room for at least `more` bytes after the n there are; returns where they go.  NULL only
  * with oom, which is then set. */
 char *buf_room(struct buf *b, size_t more);
-/* What buf_put() does where there is no room yet. */
+/* buf_put() for when there is no room yet. */
 void buf_put_growing(struct buf *b, const void *p, size_t n);
 void buf_u64(struct buf *b, uint64_t v);  /* decimal */
 void buf_size(struct buf *b, uint64_t n); /* bytes for people: "2.5 MiB" */
@@ -41,7 +41,7 @@ void buf_consume(struct buf *b, size_t n);
 /* Makes the contents NUL-terminated (the NUL is not counted) and returns them. */
 const char *buf_cstr(struct buf *b);
 
-/* Big-endian fixed width, for keys; little-endian, for records; varints (LEB128), for lists. */
+/* Big-endian, for keys; little-endian, for records; varints (LEB128), for lists. */
 void buf_be16(struct buf *b, uint16_t v);
 void buf_be32(struct buf *b, uint32_t v);
 void buf_be64(struct buf *b, uint64_t v);
@@ -51,7 +51,7 @@ void buf_varint(struct buf *b, uint64_t v);
 /* varint length, then the bytes. */
 void buf_vstr(struct buf *b, struct str s);
 
-/* Inline, since most of what is printed is a few bytes of known length. */
+/* Inline, since most output is a few bytes of known length. */
 static inline void
 buf_put(struct buf *b, const void *p, size_t n)
 {
@@ -91,14 +91,14 @@ buf_as_str(const struct buf *b)
 	return (struct str){b->p, b->n};
 }
 
-/* Has memory run out for whoever shares the flag of b? */
+/* Returns whether memory ran out for any buffer that shares b's flag. */
 static inline bool
 buf_failed(const struct buf *b)
 {
 	return b->oom != NULL && *b->oom;
 }
 
-/* An empty buffer that tells of a lack of memory as b does. */
+/* Returns an empty buffer that reports a lack of memory like b. */
 static inline struct buf
 buf_like(const struct buf *b)
 {
@@ -106,8 +106,8 @@ buf_like(const struct buf *b)
 }
 
 /*
- * A reader over bytes that somebody else wrote.  Reading past the end sets
- * `bad` and gives zeroes; check `bad` once at the end.
+ * A reader over bytes from elsewhere.  Reading past the end sets `bad` and
+ * returns zeros; check `bad` once at the end.
  */
 struct rd {
 	const unsigned char *p, *end;

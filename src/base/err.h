@@ -18,16 +18,16 @@ enum ts_err {
 	TS_OK = 0,
 	TS_NOT_FOUND,   /* no such user, mailbox, message, key */
 	TS_EXISTS,      /* there is one already */
-	TS_INVALID,     /* what was asked makes no sense, or not here */
+	TS_INVALID,     /* the request makes no sense, or not here */
 	TS_DENIED,      /* not permitted */
-	TS_CONDITION,   /* a condition of the change did not hold (UNCHANGEDSINCE, UIDVALIDITY) */
+	TS_CONDITION,   /* a condition of the change was not met (UNCHANGEDSINCE, UIDVALIDITY) */
 	TS_LIMIT,       /* a configured limit */
 	TS_FULL,        /* no space on the device, or below the free-space mark */
 	TS_IO,          /* the operating system failed us */
-	TS_DAMAGED,     /* a checksum or a format does not hold */
+	TS_DAMAGED,     /* a checksum or a format is wrong */
 	TS_UNKNOWN,     /* a flush failed: nobody knows whether the change happened */
 	TS_UNAVAILABLE, /* not now: reopening, shutting down */
-	TS_CANCELLED,   /* the asker gave up */
+	TS_CANCELLED,   /* the caller gave up */
 	TS_BUG,
 	TS_ERR_COUNT
 };
@@ -37,7 +37,7 @@ enum ts_err {
 /* A short English name: "not found", "damaged", … */
 const char *ts_err_name(enum ts_err err);
 
-/* Logs "file:line: text" at error level and gives back err. */
+/* Logs "file:line: text" at error level and returns err. */
 #define TS_FAIL(err, ...) ts_fail_at(__FILE__, __LINE__, (err), __VA_ARGS__)
 enum ts_err ts_fail_at(const char *file, int line, enum ts_err err, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));

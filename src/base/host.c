@@ -34,6 +34,6 @@ host_name_ok(struct str name, bool unicode)
 
 	while (ok && rest.n > 0 && str_split(&rest, '.', &label))
 		ok = is_label(label, unicode);
-	/* Four numbers are an address; no domain at the top of the tree is a number. */
+	/* Four numbers are an address; no top-level domain is a number. */
 	return ok && !is_number(label) && (!unicode || str_is_utf8(name));
 }

@@ -7,8 +7,8 @@
 #include "base/str.h"
 
 /*
- * Labels of 1 to 63 letters, digits, '-' (not at their ends) and '_' with single dots between them,
- * 253 bytes in all.  unicode: letters beyond ASCII, too.  No address is one.
+ * Labels of 1 to 63 letters, digits, '-' (not at their ends) and '_', with single dots between
+ * them, 253 bytes in all.  unicode: also letters beyond ASCII.  An address is not valid.
  */
 bool host_name_ok(struct str name, bool unicode);
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JSON, written. */
+/* Writing JSON. */
 #include "base/json.h"
 
 static void
@@ -10,7 +10,7 @@ before_value(struct json *j)
 	j->comma = true;
 }
 
-/* How many bytes the character at p takes; 0: this is no UTF-8. */
+/* Returns the bytes of the character at s; 0: invalid UTF-8. */
 static size_t
 character(struct str s)
 {

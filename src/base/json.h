@@ -2,8 +2,8 @@
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
 /*
- * JSON (RFC 8259), written: the commas are put where they belong, strings are
- * escaped, and what is not UTF-8 in them becomes U+FFFD, byte by byte.
+ * Writes JSON (RFC 8259).  Puts commas where they belong, escapes strings, and
+ * replaces invalid UTF-8 in them by U+FFFD, byte by byte.
  *
  *	struct json j = {.out = &buf};
  *	json_open(&j, '{');
@@ -21,7 +21,7 @@
 
 struct json {
 	struct buf *out;
-	bool comma; /* private: something stands before, at this level */
+	bool comma; /* private: something precedes at this level */
 };
 
 void json_open(struct json *j, char bracket);  /* '{' or '[' */
@@ -31,7 +31,7 @@ void json_key(struct json *j, const char *key);
 void json_key_str(struct json *j, struct str key);
 void json_str(struct json *j, struct str value);
 void json_u64(struct json *j, uint64_t value);
-/* value must be in JSON's form already: "12.5". */
+/* value must be valid in JSON already: "12.5". */
 void json_decimal(struct json *j, struct str value);
 void json_i64(struct json *j, int64_t value);
 void json_bool(struct json *j, bool value);

@@ -39,7 +39,7 @@ list_push_front(struct link *head, struct link *l)
 	list_push_back(head->next, l);
 }
 
-/* Takes l out of its list; a link that is in none (list_init'ed) stays so. */
+/* Takes l out of its list; no effect on a link in no list (list_init'ed). */
 static inline void
 list_remove(struct link *l)
 {

@@ -2,10 +2,10 @@
 /*
  * The process-wide log: see log.h.
  *
- * Two locks, the outer one first: `order` is held while lines are written, so
- * that they come out in the order in which they were collected; `lock` guards
- * the collecting buffer and is never held over a system call, so a slow disk
- * holds up a loop only when the buffer is full.
+ * There are two locks, taken in this order: `order` is held while lines are
+ * written, so that they come out in the order in which they were collected;
+ * `lock` guards the buffer and is never held during a system call, so a slow
+ * disk delays a loop only when the buffer is full.
  */
 #include "base/log.h"
 
@@ -30,21 +30,22 @@ static log_sink_f *log_text_sink;
 static atomic_int log_format = LOG_FORMAT_TEXT;
 static atomic_int log_min = LOG_INFO;
 
-/* What each line touches fits a cache line, which the loops' cores hand to each other. */
+/* What each line touches fits into a cache line, which the loops' cores pass to each other. */
 static _Alignas(64) struct {
 	pthread_mutex_t lock;
 	size_t n;
-	char *p; /* ROOM bytes, as spare */
+	char *p; /* ROOM bytes, like spare */
 	bool on, ending, many;
 	_Alignas(64) pthread_mutex_t order;
-	pthread_cond_t first, soon; /* lines to collect; to be written before the time */
+	pthread_cond_t first, soon; /* there are lines; their time is near */
 	pthread_t thread;
 	char *spare;
 } collect = {.lock = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP, /* held for a memcpy */
     .order = PTHREAD_MUTEX_INITIALIZER,
     .first = PTHREAD_COND_INITIALIZER};
 
-/* The date and time of the last line's second: most lines of a thread have the one before's. */
+/* Date and time of the last line's second: most lines of a thread share them with the previous
+ * one. */
 static _Thread_local struct {
 	time_t second; /* 0: no line yet */
 	char text[20];
@@ -67,7 +68,7 @@ write_stderr(const char *p, size_t n)
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done <= 0)
-			return; /* nobody is left to tell */
+			return; /* there is nobody to report it to */
 		p += done;
 		n -= (size_t)done;
 	}
@@ -75,7 +76,7 @@ write_stderr(const char *p, size_t n)
 
 /* ---- one line */
 
-/* Where a line is written.  What does not fit is left out, and `full` says so. */
+/* Where a line is written.  `full`: something did not fit and was left out. */
 struct pen {
 	char *to, *end;
 	bool full;
@@ -141,7 +142,7 @@ put_escape(struct pen *pen, unsigned c)
 	pen_put(pen, out, sizeof(out));
 }
 
-/* A character beyond ASCII; gives its bytes. */
+/* Puts a character beyond ASCII; returns its length in bytes. */
 static size_t
 put_wide(struct pen *pen, struct str s)
 {
@@ -184,7 +185,7 @@ put_escaped(struct pen *pen, struct str s, bool in_quotes)
 	}
 }
 
-enum look { LOOK_BARE, LOOK_PLAIN, LOOK_ODD }; /* in quotes, as it is; to be escaped */
+enum look { LOOK_BARE, LOOK_PLAIN, LOOK_ODD }; /* in quotes as it is; needs escapes */
 
 /* Without a branch for each byte. */
 static enum look
@@ -227,7 +228,7 @@ put_value(struct pen *pen, struct str s, bool json)
 	pen_put(pen, "\"", 1);
 }
 
-/* Nearly all fields, and thousands of lines a second: looked at once whether it fits. */
+/* The fast path for nearly all fields, thousands of lines a second: one check that it fits. */
 static bool
 put_bare(struct pen *pen, const struct log_field *f)
 {
@@ -252,7 +253,7 @@ put_bare(struct pen *pen, const struct log_field *f)
 	return true;
 }
 
-/* All of it or nothing. */
+/* Puts all of it or nothing. */
 static void
 put_field(struct pen *pen, const struct log_field *f, bool json)
 {
@@ -285,7 +286,7 @@ put_fields(struct pen *pen, const struct log_event *e, bool json)
 		put_field(pen, &e->f[i], json);
 }
 
-/* For people: bare, unless it could be taken for a field. */
+/* For people: bare, unless it could be mistaken for a field. */
 static void
 put_log_message(struct pen *pen, const struct log_event *e)
 {
@@ -397,7 +398,7 @@ write_collected(void)
 	pthread_mutex_unlock(&collect.order);
 }
 
-/* False: nothing is collected, the line is the caller's to write. */
+/* Returns false if nothing is collected: then the caller must write the line. */
 static bool
 collected(const char *line, size_t n, bool at_once)
 {
@@ -505,7 +506,7 @@ log_collect_end(void)
 	collect.p = collect.spare = NULL;
 }
 
-/* ---- what callers see */
+/* ---- interface */
 
 void
 log_set_level(enum log_level level)

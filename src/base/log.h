@@ -2,14 +2,14 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 /*
- * Log lines: one line an event, with fields (key and value) beside the message.
+ * Log lines: one line per event, with fields (key and value) after the message.
  * The default sink writes to standard error in one of three formats; another
  * sink (the journal) is set once at start.  Safe from any thread.
  *
- * Values are hostile: in each format they are escaped so that they can end
- * neither a line nor a field.  Control characters, bidirectional overrides,
- * quotes and backslashes are \uNNNN or \" or \\ (JSON's escapes, in all
- * formats), and what is no UTF-8 is \ufffd.  Keys are ours: [a-z_]+.
+ * Values are hostile: each format escapes them so that they can end neither a
+ * line nor a field.  Control characters, bidirectional overrides, quotes and
+ * backslashes become \uNNNN or \" or \\ (JSON's escapes, in all formats), and
+ * invalid UTF-8 becomes \ufffd.  Keys are ours: [a-z_]+.
  */
 #include <stdarg.h>
 #include <stdbool.h>
@@ -23,7 +23,7 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR, LOG_PANIC };
 enum log_format {
 	LOG_FORMAT_TEXT,   /* time level source: message key=value ... */
 	LOG_FORMAT_LOGFMT, /* time=... level=... source=... msg=... key=value ... */
-	LOG_FORMAT_JSON    /* an object a line, the same keys */
+	LOG_FORMAT_JSON    /* an object per line, same keys */
 };
 
 struct log_field {
@@ -53,7 +53,7 @@ struct log_field {
 #define LOG_VALUE_MAX 256
 #define LOG_MESSAGE_MAX 1024
 struct log_event {
-	const char *source; /* the part of the server that speaks, or NULL */
+	const char *source; /* the part of the server it comes from, or NULL */
 	struct str message;
 	unsigned n;
 	struct log_field f[LOG_FIELDS];
@@ -83,7 +83,7 @@ log_event_u64(struct log_event *e, const char *key, uint64_t number)
 }
 
 void log_event_put(const struct log_event *e, enum log_level level);
-/* The message is made here. */
+/* Formats the message. */
 void log_event_vput(struct log_event *e, enum log_level level, const char *fmt, va_list ap)
     __attribute__((format(printf, 3, 0)));
 
@@ -93,17 +93,17 @@ void log_msg(enum log_level level, const char *source, const char *fmt, ...)
 void log_vmsg(enum log_level level, const char *source, const char *fmt, va_list ap)
     __attribute__((format(printf, 3, 0)));
 
-/* "message key=value ..." of an event, NUL-terminated, at most size - 1 bytes; gives the length. */
+/* Writes "message key=value ..." of an event, NUL-terminated, at most size - 1 bytes; returns the
+ * length. */
 #define LOG_LINE_MAX 8192
 size_t log_event_text(const struct log_event *e, char *out, size_t size);
 
 /*
- * From log_collect_begin() on the default sink collects lines; a thread of its own writes them
- * LOG_COLLECT_MS after the first of them, or when there are 256 KiB of them.  Whoever finds no
- * room any more (1 MiB; the disk is behind) writes them.
- * Errors and panics are written before log_msg() returns, with all that came before.
- * log_collect_end() writes what is left and ends the thread.  A process that is killed, or dies
- * of a signal, loses the lines of its last LOG_COLLECT_MS.
+ * After log_collect_begin() the default sink collects lines.  A thread of its own writes them
+ * LOG_COLLECT_MS after the first of them, or at 256 KiB.  A thread that finds no room (1 MiB; the
+ * disk is too slow) writes them itself.  Errors and panics are written before log_msg() returns,
+ * with everything before them.  log_collect_end() writes the rest and ends the thread.  A process
+ * that is killed, or dies from a signal, loses the lines of its last LOG_COLLECT_MS.
  */
 #define LOG_COLLECT_MS 100
 void log_collect_begin(void);
@@ -117,7 +117,7 @@ void log_set_format(enum log_format format);
 typedef void log_event_sink_f(enum log_level level, const struct log_event *e, void *arg);
 /* NULL restores the default sink.  Call before threads start. */
 void log_set_event_sink(log_event_sink_f *sink, void *arg);
-/* The same for who wants text: log_event_text() and the source. */
+/* Same for sinks that want text: log_event_text() and the source. */
 typedef void log_sink_f(enum log_level level, const char *source, const char *text, void *arg);
 void log_set_sink(log_sink_f *sink, void *arg);
 const char *log_level_name(enum log_level level);

@@ -8,9 +8,9 @@
 
 #include "base/err.h"
 
-enum { SMALL = 1032 }; /* the largest block in that cache */
+enum { SMALL = 1032 }; /* the largest block in the thread's cache */
 
-/* Tells whoever wants to be told; nobody: the end. */
+/* Sets the flag, or aborts if there is none. */
 static void
 ran_out(bool *oom)
 {
@@ -25,8 +25,8 @@ mem_try_zalloc(size_t size, bool *oom)
 	void *p;
 
 	/*
-	 * glibc's calloc passes by the thread's cache of free blocks, from which
-	 * malloc serves small ones without its arena's lists and lock.
+	 * glibc's calloc bypasses the thread's cache of free blocks, from which malloc serves small
+	 * ones without its arena's lists and lock.
 	 */
 	if (size <= SMALL) {
 		p = malloc(size > 0 ? size : 1);

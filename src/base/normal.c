@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "base/normal.h"
 
-/* The form C of n UTF-16 units takes up to three times as many (Unicode Standard Annex 15). */
+/* Form C of n UTF-16 units takes up to three times as many (Unicode Standard Annex 15). */
 #define GROWTH 3
 
 static struct str
@@ -46,7 +46,7 @@ compose(struct arena *a, struct str utf8)
 struct str
 str_normal(struct arena *a, struct str utf8)
 {
-	/* ICU counts in 32 bits. */
+	/* ICU counts with 32 bits. */
 	if (utf8.n > INT32_MAX / (8 * GROWTH) || str_is_ascii(utf8) || !str_is_utf8(utf8))
 		return utf8;
 	return compose(a, utf8);

@@ -5,9 +5,9 @@
 #include "base/arena.h"
 
 /*
- * The text in Unicode's normal form C, the one spelling in which names of mailboxes are kept (RFC
- * 9051 section 5.1, RFC 5198): whoever takes a name from outside asks for it.  utf8 itself when it
- * is in that form, or no UTF-8; else a copy in the arena.  STR_NONE: memory ran out (arena_oom).
+ * Returns the text in Unicode's normal form C, the one spelling of mailbox names in the store (RFC
+ * 9051 section 5.1, RFC 5198); call it for names from outside.  Returns utf8 itself if it is in
+ * that form or not UTF-8; else a copy in the arena.  STR_NONE: memory ran out (arena_oom).
  */
 struct str str_normal(struct arena *a, struct str utf8);
 #endif

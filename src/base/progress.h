@@ -2,9 +2,9 @@
 #ifndef BASE_PROGRESS_H
 #define BASE_PROGRESS_H
 /*
- * How far a long command is, on standard error: a bar in one line when that is
- * a terminal, else a plain line every few seconds, nothing with --quiet.
- * Belongs to one thread.
+ * Progress of a long command, on standard error: a bar in one line on a
+ * terminal, else a plain line every few seconds, nothing with --quiet.  Belongs
+ * to one thread.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,8 +17,8 @@ struct progress {
 };
 
 void progress_init(struct progress *p, bool quiet);
-/* total 0: unknown.  Cheap: draws ten times a second at most. */
+/* total 0: unknown.  Cheap: draws at most ten times a second. */
 void progress_show(struct progress *p, const char *what, uint64_t done, uint64_t total);
-/* Takes the bar away, so that a message may be printed; it comes again with the next show. */
+/* Removes the bar, so that a message may be printed; the next show draws it again. */
 void progress_clear(struct progress *p);
 #endif

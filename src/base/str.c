@@ -7,7 +7,7 @@ str_ieq(struct str a, struct str b)
 {
 	if (a.n != b.n)
 		return false;
-	for (size_t i = 0; i < a.n; i++) /* most often they have the same case, too */
+	for (size_t i = 0; i < a.n; i++) /* usually they also have the same case */
 		if (a.p[i] != b.p[i] &&
 		    ascii_lower((unsigned char)a.p[i]) != ascii_lower((unsigned char)b.p[i]))
 			return false;
@@ -125,7 +125,7 @@ str_u64(struct str s, uint64_t max, uint64_t *value_r)
 	return true;
 }
 
-/* Length of the UTF-8 sequence at p, 0 when it is not one (RFC 3629 section 4). */
+/* Returns the length of the UTF-8 sequence at p, or 0 if it is invalid (RFC 3629 section 4). */
 static size_t
 utf8_length(const unsigned char *p, size_t n)
 {
@@ -179,8 +179,8 @@ str_showable(struct str s)
 	return n;
 }
 
-/* How many bytes at the beginning are ASCII; in whole words, and up to seven fewer than there are.
- */
+/* Returns how many bytes at the start are ASCII, checking whole words: may be up to seven too
+ * few. */
 static size_t
 ascii_words(const unsigned char *p, size_t n)
 {
@@ -224,7 +224,7 @@ str_is_ascii(struct str s)
 	return true;
 }
 
-/* Letters to change, to add or to drop (Levenshtein), for short words only. */
+/* Counts letters to change, add or drop (Levenshtein).  For short words only. */
 static size_t
 distance(struct str a, struct str b)
 {
@@ -256,7 +256,7 @@ distance(struct str a, struct str b)
 const char *
 str_nearest(struct str s, const char *const *words, size_t n)
 {
-	size_t best = s.n < 4 ? 2 : s.n < 9 ? 3 : 4; /* must be nearer than that */
+	size_t best = s.n < 4 ? 2 : s.n < 9 ? 3 : 4; /* must be closer than that */
 	const char *word = NULL;
 
 	for (size_t i = 0; i < n; i++) {

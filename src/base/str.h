@@ -2,8 +2,8 @@
 #ifndef BASE_STR_H
 #define BASE_STR_H
 /*
- * base: what everything else stands on, and what knows nothing of mail: strings and buffers,
- * arenas, errors, clock, log, JSON.  Memory never runs out here: what cannot be had ends the
+ * base: the foundation of everything else, which knows nothing about mail: strings and buffers,
+ * arenas, errors, clock, log, JSON.  Memory never runs out here: a failed allocation ends the
  * process (mem.h).  Start with this header, then buf.h, arena.h, err.h.
  *
  * A length travels with its pointer.  struct str does not own its bytes; they
@@ -22,8 +22,8 @@ struct str {
 
 #define STR(literal) ((struct str){"" literal, sizeof(literal) - 1})
 #define STR_NONE ((struct str){NULL, 0})
-/* Marks a text for people that is translated where it is printed (texts/texts.h): for
- * tools/texts.py, which finds it nowhere else. */
+/* Marks a text for people that is translated where it is printed (texts/texts.h).  For
+ * tools/texts.py, which cannot find it otherwise. */
 #define N_(text) text
 /* For printf("%.*s", STR_ARG(s)). */
 #define STR_ARG(s) (int)(s).n, ((s).p != NULL ? (s).p : "")
@@ -59,32 +59,34 @@ ascii_upper(unsigned char c)
 	return c >= 'a' && c <= 'z' ? (unsigned char)(c - 32) : c;
 }
 
-/* Equal, ASCII letters taken without case. */
+/* Compares, ignoring the case of ASCII letters. */
 bool str_ieq(struct str a, struct str b);
-/* <0, 0, >0 as memcmp does; a shorter string comes first. */
+/* Returns <0, 0, >0 like memcmp; a prefix sorts first. */
 int str_cmp(struct str a, struct str b);
 int str_icmp(struct str a, struct str b);
 bool str_has_prefix(struct str s, struct str prefix);
 bool str_has_iprefix(struct str s, struct str prefix);
 bool str_has_suffix(struct str s, struct str suffix);
-/* The first occurrence of c, or NULL. */
+/* Returns the first occurrence of c, or NULL. */
 const char *str_chr(struct str s, char c);
-/* The first occurrence of part (memmem), or NULL. */
+/* Returns the first occurrence of part (memmem), or NULL. */
 const char *str_find(struct str s, struct str part);
-/* Cuts blanks, tabs, CR and LF at both ends. */
+/* Removes blanks, tabs, CR and LF from both ends. */
 struct str str_trim(struct str s);
-/* Takes everything up to sep off *rest; false when *rest was used up.  A missing sep takes all. */
+/* Takes everything up to sep off *rest; returns false if *rest was used up.  Without sep takes
+ * all. */
 bool str_split(struct str *rest, char sep, struct str *part_r);
-/* Decimal digits only, the whole string, within max.  False otherwise. */
+/* Parses decimal digits only, the whole string, up to max.  Returns false otherwise. */
 bool str_u64(struct str s, uint64_t max, uint64_t *value_r);
-/* Is it well-formed UTF-8 (RFC 3629: no surrogates, shortest form, up to U+10FFFF)? */
+/* Returns whether it is well-formed UTF-8 (RFC 3629: no surrogates, shortest form, up to
+ * U+10FFFF). */
 bool str_is_utf8(struct str s);
-/* Bytes of the character that s, not empty, begins with, if a terminal may have it; 0: its first
- * byte is to be shown in another way.  Not for terminals: what is not UTF-8, the controls C0, DEL
- * and C1, and what changes the order or the lines of a text (U+200E, U+200F, U+2028 to U+202E,
- * U+2066 to U+2069, U+FEFF). */
+/* Returns the bytes of the character at the start of s, which is not empty, if it may go to a
+ * terminal; 0: show its first byte in another way.  Not for terminals: invalid UTF-8, the controls
+ * C0, DEL and C1, and what changes the order or the lines of a text (U+200E, U+200F, U+2028 to
+ * U+202E, U+2066 to U+2069, U+FEFF). */
 size_t str_showable(struct str s);
 bool str_is_ascii(struct str s);
-/* The word of n that s is perhaps a slip of the pen for, or NULL.  Case does not count. */
+/* Returns the one of n words that s may be a typo of, or NULL.  Ignores case. */
 const char *str_nearest(struct str s, const char *const *words, size_t n);
 #endif

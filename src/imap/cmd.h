@@ -82,6 +82,7 @@ struct imap_cmd {
 	    may_expunge; /* EXPUNGE responses may go out before the tagged reply (RFC 9051 7.5.1) */
 	bool no_sync;    /* no untagged updates before the tagged reply */
 	bool tell_capabilities; /* OK carries [CAPABILITY …] of what holds then */
+	bool tell_modseq;       /* OK carries [HIGHESTMODSEQ …] of what was told then */
 	bool greeting; /* no command but what comes before the greeting, which is its reply */
 };
 

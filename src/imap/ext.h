@@ -155,6 +155,9 @@ struct imap_fetch_item {
 	unsigned needs; /* enum imap_needs */
 	bool sets_seen; /* unless the client peeks */
 	bool logged;    /* a FETCH with it has a line in the log, which says who asks */
+	/* A command that names it is understood and begins: what follows from that for the login.
+	 * Also below, in rows of other kinds.  NULL: nothing. */
+	void (*asked)(struct imap_conn *conn);
 	/* Reads the argument in parentheses, where there is one.  NULL: none is taken, but for what
 	 * wire reads itself (sections). */
 	bool (*parse)(struct wire_in *in, const void **args_r);
@@ -174,13 +177,22 @@ struct imap_fetch_modifier { /* FETCH 1:* FLAGS (NAME value) */
 	const char *name;
 	/* Parses its value, which is empty if there is none.  NULL: it has none. */
 	bool (*parse)(struct wire_in *in, const void **kept_r);
-	/* Takes those out of uids that are not to be told. */
+	const char *implies; /* an item that is told, too, whether it was asked for; NULL: none */
+	/* NULL, or why it must not be used here.  It may be NULL itself. */
+	const char *(*check)(const struct imap_cmd *cmd, const struct wire_fetch *args);
+	void (*asked)(struct imap_conn *conn);
+	/* Takes those out of uids that are not to be told.  NULL: none. */
 	void (*narrow)(struct imap_cmd *cmd, const void *kept, roaring_bitmap_t *uids);
+	/* Prints untagged responses that come before those of FETCH, a piece (IMAP_PRINT_BYTES) at
+	 * a time; true: that was the last.  *state begins as NULL and is the row's own, in the
+	 * command's arena.  NULL: there are none. */
+	bool (*before)(struct imap_cmd *cmd, const struct wire_fetch *args, void **state);
 };
 
 struct imap_store_modifier { /* STORE 1:* (NAME value) FLAGS … */
 	const char *name;
 	bool (*parse)(struct wire_in *in, const void **kept_r);
+	void (*asked)(struct imap_conn *conn);
 	/* Takes messages out of the change, or puts a condition into it. */
 	void (*limit)(struct imap_cmd *cmd, const void *kept, struct store_change *change);
 };
@@ -201,6 +213,9 @@ struct imap_search_key {
 	/* Parses what follows the name into the key.  NULL: nothing follows, except what wire
 	 * parses itself. */
 	bool (*parse)(struct wire_in *in, struct wire_key *key);
+	void (*asked)(struct imap_conn *conn);
+	/* The response has the highest MODSEQ of what was found (RFC 7162 section 3.1.5). */
+	bool tells_modseq;
 	/* Once, before messages are looked at.  now: seconds since 1970.  NULL: nothing to do. */
 	void (*begin)(struct wire_key *key, const struct imap_box *box, int64_t now);
 
@@ -214,7 +229,8 @@ struct imap_search_key {
 	/* text: the message has key->text there, which is in the charset of the command.  The
 	 * engine looks for it, with all other texts. */
 	const struct imap_search_place *text;
-	/* choose: by sets, on the loop: the UIDs of the view that match; the engine's. */
+	/* choose: by sets, on the loop, while the mailbox is read (store_mailbox_read_begin()): the
+	 * UIDs of the view that match; the engine's. */
 	roaring_bitmap_t *(*choose)(const struct wire_key *key, const struct imap_box *box);
 };
 
@@ -260,6 +276,7 @@ struct imap_sort_key {
 /* STATUS items, for STATUS and LIST RETURN (STATUS) */
 struct imap_status_item {
 	const char *name;
+	void (*asked)(struct imap_conn *conn);
 	/* Appends the value; the name and the blank before it are the engine's.  account: in which
 	 * the mailbox is. */
 	void (*print)(struct imap_conn *conn, const struct store_account *account,
@@ -298,9 +315,14 @@ struct imap_list_return { /* an option after RETURN: what to send about a name *
 struct imap_select_param {
 	const char *name;
 	bool (*parse)(struct wire_in *in, const void **kept_r);
-	/* When the mailbox was selected: prints untagged responses after those of the engine.
-	 * NULL: nothing to do. */
-	void (*selected)(struct imap_cmd *cmd, const void *kept);
+	/* NULL, or why it must not be used here.  It may be NULL itself. */
+	const char *(*check)(const struct imap_cmd *cmd);
+	/* What was selected before is left by then. */
+	void (*asked)(struct imap_conn *conn);
+	/* When the mailbox was selected: prints untagged responses after those of the engine, a
+	 * piece (IMAP_PRINT_BYTES) at a time; true: that was the last.  *state begins as NULL and
+	 * is the row's own, in the command's arena.  NULL: nothing to do. */
+	bool (*selected)(struct imap_cmd *cmd, const void *kept, void **state);
 };
 
 struct imap_create_param {
@@ -406,8 +428,9 @@ struct imap_slot {
 
 /* ---- the extension */
 
-/* Appends the contents of a response code about a change that was made, or nothing. */
-typedef void imap_code_f(const struct store_change *change, struct buf *code);
+/* Appends the contents of a response code about a change that cmd made, or nothing. */
+typedef void imap_code_f(
+    const struct imap_cmd *cmd, const struct store_change *change, struct buf *code);
 
 struct imap_ext {
 	const char *name;

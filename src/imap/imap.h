@@ -281,7 +281,11 @@ struct imap_box {
 	roaring_bitmap_t *saved; /* "$" (RFC 5182): UIDs; NULL: the empty set */
 	uint64_t modseq;         /* changes up to here are included in uids, pending and expunged */
 	roaring_bitmap_t *expunged; /* those of uids that are gone; not told yet */
-	bool recents;               /* the session has \Recent: not under rev2 */
+	/* MODSEQs (RFC 7162): the client knows all changes up to ... */
+	uint64_t complete;
+	bool modseq_told; /* it was told of one since the last tagged reply */
+	bool behind;      /* it was told to go by an earlier one: imap_modseq_before_reply() */
+	bool recents;     /* the session has \Recent: not under rev2 */
 	uint32_t uidvalidity;
 	struct str name;
 	uint64_t keywords_told; /* table of the last FLAGS response; store_keywords_id() */

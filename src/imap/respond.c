@@ -95,7 +95,7 @@ cmd_code_of(struct imap_cmd *cmd, imap_code_f *const *hooks)
 	struct str s = STR_NONE;
 
 	for (; *hooks != NULL && code.n == 0; hooks++)
-		(*hooks)(cmd->change, &code);
+		(*hooks)(cmd, cmd->change, &code);
 	if (code.n > 0)
 		s = arena_str(cmd->arena, buf_as_str(&code));
 	buf_fini(&code);

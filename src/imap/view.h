@@ -4,6 +4,8 @@
 /* The selected mailbox as its client knows it: numbers and flags (imap/box). */
 #include "imap/imap.h"
 
+struct imap_cmd;
+
 /* The mailbox's keywords.  Between store_mailbox_read_begin and _end, in the reading that gave the
  * messages whose flags are to be printed with them. */
 void imap_read_keywords(const struct imap_box *box, struct imap_keywords *keywords);
@@ -15,12 +17,24 @@ void imap_print_known_flags(struct imap_conn *conn, const struct imap_keywords *
 void imap_tell_keywords(struct imap_conn *conn, const struct imap_keywords *keywords);
 /* Untagged responses of one step end when this much was printed. */
 #define IMAP_PRINT_BYTES ((size_t)64 * 1024)
-/* "* n FETCH (FLAGS (…))" (with UID where uid is set), flags as they are now, for each of set from
- * a UID on that is in the view; they count as told only when imap_sync() comes to them.  Returns
- * the UID to go on from when IMAP_PRINT_BYTES were printed, 0 when all are done; adds to *told how
- * many were printed. */
-uint32_t imap_print_fetch_flags(
-    struct imap_conn *conn, const roaring_bitmap_t *set, uint32_t from, bool uid, uint64_t *told);
+enum imap_print { IMAP_PRINT_FLAGS = 1, IMAP_PRINT_UID = 2 };
+/* "* n FETCH (UID u FLAGS (…))", with what of these is asked for, and with UID and MODSEQ for a
+ * client that is told of MODSEQs; flags as they are now, for each of set from a UID on that is in
+ * the view; they count as told only when imap_sync() comes to them.  Returns the UID to go on from
+ * when IMAP_PRINT_BYTES were printed, 0 when all are done; adds to *told how many were printed. */
+uint32_t imap_print_fetch_flags(struct imap_conn *conn, const roaring_bitmap_t *set, uint32_t from,
+    unsigned what, uint64_t *told);
+/*
+ * MODSEQs (RFC 7162 section 3.1; box/modseq.c).  From now on the client is told of them; the first
+ * time with HIGHESTMODSEQ of the selected mailbox, if there is one.
+ */
+void imap_condstore_on(struct imap_conn *conn);
+/* "* OK [HIGHESTMODSEQ n]": up to there all changes of the selected mailbox were told. */
+void imap_say_modseq(struct imap_conn *conn);
+/* "HIGHESTMODSEQ n", the same as the code of a reply. */
+struct str imap_modseq_code(const struct imap_cmd *cmd);
+/* Says it where the client would take another number for that: before each tagged reply. */
+void imap_modseq_before_reply(const struct imap_cmd *cmd);
 /* Sets of the client -> UIDs of the view.  seq: sequence numbers, else UIDs.  False: a sequence
  * number beyond the view (BAD, RFC 9051 6.4.4 and 9 "seq-number").  The bitmap is the caller's. */
 bool imap_view_resolve(

@@ -55,7 +55,7 @@ lmtp_domain_ok(struct str s)
 	return (s.n > 0 && s.p[0] == '[') ? literal_ok(s) : domain_name_ok(s) && str_is_utf8(s);
 }
 
-/* A quoted string; *i behind the opening quote, then behind the closing one. */
+/* Takes a quoted string.  *i is after the opening quote, then after the closing one. */
 static bool
 take_quoted_string(struct str in, size_t *i, struct buf *out)
 {
@@ -95,7 +95,7 @@ take_dot_string(struct str in, size_t *i, struct buf *out)
 	return before != '.';
 }
 
-/* The domain is all up to the closing angle. */
+/* The domain is everything up to the closing angle bracket. */
 static bool
 take_domain(struct str in, size_t *i, struct str *domain_r)
 {
@@ -128,7 +128,7 @@ skip_route(struct str in, size_t *i)
 	return false;
 }
 
-/* Behind the opening angle. */
+/* Starts after the opening angle bracket. */
 static bool
 take_mailbox(struct str in, size_t *i, struct buf *buf, struct lmtp_path *path)
 {
@@ -149,7 +149,7 @@ take_mailbox(struct str in, size_t *i, struct buf *buf, struct lmtp_path *path)
 			return false;
 	}
 	if (buf->n == was)
-		return false; /* "" is a string, but nobody's name */
+		return false; /* "" is a valid string, but nobody's name */
 	path->local = (struct str){buf->p + was, buf->n - was};
 	path->text = (struct str){in.p + from, *i - from};
 	return path->local.n <= LMTP_LOCAL_MAX;
@@ -174,9 +174,9 @@ lmtp_path_parse(struct str *in, struct buf *buf, struct lmtp_path *path_r)
 	return true;
 }
 
-/* ---- lenient: what a peer says of itself and of senders */
+/* ---- lenient: what a peer says about itself and about senders */
 
-/* Up to the closing angle, which is not in it; a local part may be quoted. */
+/* Takes everything before the closing angle bracket; a local part may be quoted. */
 static bool
 take_sender(struct str in, size_t *i)
 {
@@ -233,7 +233,7 @@ lmtp_peer_name_ok(struct str s)
 	return true;
 }
 
-/* RFC 5321 section 4.4: a domain or an address literal stands there. */
+/* RFC 5321 section 4.4: a domain or an address literal. */
 void
 lmtp_peer_name_put(struct str name, struct buf *out)
 {

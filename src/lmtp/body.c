@@ -3,14 +3,14 @@
 #include "lmtp/body.h"
 
 enum state {
-	LINE,   /* at the beginning of a line */
+	LINE,   /* at the start of a line */
 	TEXT,   /* inside one */
-	CR,     /* behind a CR inside one */
-	DOT,    /* behind a dot at the beginning of a line */
-	DOT_CR, /* behind that dot and a CR */
+	CR,     /* after a CR inside a line */
+	DOT,    /* after a dot at the start of a line */
+	DOT_CR, /* after that dot and a CR */
 };
 
-/* The first CR, LF or NUL. */
+/* Returns the length of the text before the first CR, LF or NUL. */
 static size_t
 plain(struct str in)
 {
@@ -35,7 +35,7 @@ step_text(struct lmtp_body *b, char c)
 	b->state = c == '\r' ? CR : TEXT;
 }
 
-/* Plain text up to the next line's beginning, or the end of what is there. */
+/* Passes plain text up to the start of the next line, or the end of the input. */
 static size_t
 pass_text(struct lmtp_body *b, struct str in)
 {
@@ -74,7 +74,7 @@ lmtp_body_next(struct lmtp_body *b, struct str in, struct str *text_r, bool *end
 		*end_r = true;
 		return 1;
 	}
-	if (b->state == DOT_CR) { /* that CR was text, then */
+	if (b->state == DOT_CR) { /* so that CR was text */
 		*text_r = STR("\r");
 		b->state = TEXT;
 		b->stray = true;

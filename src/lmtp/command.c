@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Commands: RFC 5321 section 4.1 as RFC 2033 section 4 changes it. */
+/* Commands: RFC 5321 section 4.1 as changed by RFC 2033 section 4. */
 #include "lmtp/conn_int.h"
 
 enum states { /* when a command is allowed; a mask */
@@ -44,7 +44,7 @@ run_lhlo(struct lmtp_conn *conn, struct str args)
 	lmtp_reply(conn, "250 SIZE %llu", (unsigned long long)conn->settings->message);
 }
 
-/* RFC 2033 section 4.1: an LMTP server must not take them. */
+/* RFC 2033 section 4.1: an LMTP server must reject them. */
 static void
 run_helo(struct lmtp_conn *conn, struct str args)
 {
@@ -52,7 +52,7 @@ run_helo(struct lmtp_conn *conn, struct str args)
 	lmtp_reply_error(conn, "500 5.5.1 This is LMTP: say LHLO");
 }
 
-/* The parameters of MAIL; false: answered. */
+/* Takes the parameters of MAIL.  Returns false if it has replied. */
 static bool
 take_mail_params(
     struct lmtp_conn *conn, struct str sender, struct str rest, bool *utf8_r, uint64_t *size_r)
@@ -162,7 +162,7 @@ run_data(struct lmtp_conn *conn, struct str args)
 	}
 }
 
-/* The chunk comes whatever is answered (RFC 3030 section 2): it is always read. */
+/* The chunk follows whatever the reply (RFC 3030 section 2), so it is always read. */
 static void
 run_bdat(struct lmtp_conn *conn, struct str args)
 {
@@ -173,7 +173,7 @@ run_bdat(struct lmtp_conn *conn, struct str args)
 	str_split(&args, ' ', &number);
 	last = str_ieq(args, STR("LAST"));
 	if ((args.n > 0 && !last) || !str_u64(number, INT64_MAX, &conn->chunk_left)) {
-		/* Where the next command begins nobody knows. */
+		/* The start of the next command is unknown. */
 		lmtp_bye(conn, "421 5.5.4 BDAT takes a size, and perhaps LAST");
 		return;
 	}
@@ -212,7 +212,7 @@ run_quit(struct lmtp_conn *conn, struct str args)
 	session_close(&conn->session, "QUIT");
 }
 
-/* RFC 5321 section 7.3: no telling who is here. */
+/* RFC 5321 section 7.3: does not tell who is here. */
 static void
 run_vrfy(struct lmtp_conn *conn, struct str args)
 {
@@ -243,7 +243,7 @@ run_starttls(struct lmtp_conn *conn, struct str args)
 		return;
 	}
 	lmtp_reply(conn, "220 2.0.0 Go ahead");
-	/* RFC 3207 section 4.2: what was said in clear is forgotten. */
+	/* RFC 3207 section 4.2: forget what was said in plaintext. */
 	lmtp_txn_free(conn);
 	conn->helo.n = 0;
 	ctx = tls_slot_get(conn->server->tls);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Connections: their beginning, input, end; and what there is per process and loop.  A connection
- * is freed when its stream has ended and no lookup of it runs.
+ * Connections: start, input and end; and the state per process and per loop.  A connection is freed
+ * when its stream has ended and no look-up of it runs.
  */
 #include "lmtp/conn_int.h"
 
-enum { COMMANDS_A_TURN = 100 }; /* that came at once; then others on the loop have their turn */
+enum { COMMANDS_A_TURN = 100 }; /* that arrived together; then others on the loop get a turn */
 
 void
 lmtp_server_init(struct lmtp_server *server)
@@ -53,7 +53,7 @@ lmtp_loop_shutdown(struct lmtp_loop *ll)
 	struct lmtp_conn *conn;
 
 	LIST_EACH (conn, &ll->sessions.list, session.link) {
-		if (conn->storing) /* or the message comes again: tell() says it */
+		if (conn->storing) /* or the message would be sent again; tell() sends the 421 */
 			conn->leaving = true;
 		else
 			lmtp_bye(conn, lmtp_going_down);
@@ -92,7 +92,7 @@ take_command_line(struct lmtp_conn *conn, struct str in, bool *more_r)
 	size_t n = end != NULL ? (size_t)(end - in.p) : in.n;
 	bool too_long;
 
-	if (end == NULL && in.p[n - 1] == '\r') /* perhaps the first half of its end */
+	if (end == NULL && in.p[n - 1] == '\r') /* perhaps the first half of the line end */
 		n--;
 	too_long = n + 2 > conn->settings->line;
 	if (conn->input == LMTP_SKIP_LINE) {
@@ -174,7 +174,7 @@ data(void *arg, struct str in)
 	else if (conn->input != LMTP_COMMAND)
 		stream_expect_more(conn->session.stream);
 	conn->session.bytes_in += used;
-	if (used > 0) /* else the time for the rest of a line goes on */
+	if (used > 0) /* else the time for the rest of a line keeps running */
 		lmtp_go_on(conn);
 	return used;
 }
@@ -280,7 +280,7 @@ lmtp_conn_new(struct lmtp_loop *ll, struct str address, const char *front)
 	return conn;
 }
 
-/* False: the connection was told that there are too many. */
+/* Returns false if it told the connection that there are too many. */
 static bool
 admit(struct lmtp_conn *conn)
 {

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A transaction's message: from its first byte to the reply for each recipient.
+ * A transaction's message, from its first byte to the reply for each recipient.
  *
  * Trace lines (RFC 5321 section 4.4) come first.  The bytes are the same for
  * all recipients, since there is one blob.  Nobody may learn from them who else
- * got the message: what names a recipient (Delivered-To, and "for" in Received)
- * is there only if the message has one recipient.
+ * got the message: lines that name a recipient (Delivered-To, and "for" in
+ * Received) are added only if the message has one recipient.
  */
 #include <time.h>
 
 #include "base/clock.h"
 #include "lmtp/conn_int.h"
 
-enum { HEAD_MAX = 16 << 10 }; /* bytes in which the Message-ID is looked for */
+enum { HEAD_MAX = 16 << 10 }; /* bytes searched for the Message-ID */
 
 /* ---- life */
 
@@ -28,7 +28,7 @@ lmtp_txn_new(struct lmtp_conn *conn)
 	txn->rcpts_tail = &txn->rcpts;
 	txn->targets_tail = &txn->targets;
 	txn->began_ms = clock_mono_ms();
-	/* It goes out with the message, so it tells nothing: no counter, no clock. */
+	/* The id goes out with the message, so it reveals nothing: no counter, no clock. */
 	random_bytes(&id, sizeof(id));
 	(void)snprintf(txn->id, sizeof(txn->id), "%016llx", (unsigned long long)id);
 	return txn;
@@ -164,7 +164,7 @@ reply_of_err(enum ts_err err)
 		return "452 4.3.1 The mail store is full";
 	case TS_LIMIT:
 		return "452 4.2.2 The mailbox is full";
-	case TS_UNKNOWN: /* it may be there or not: to be sent again, never 250 */
+	case TS_UNKNOWN: /* it may be there or not: the client must send it again, so never 250 */
 		return "451 4.3.0 The outcome is not known";
 	case TS_DAMAGED:
 		return "451 4.2.0 The mailbox is damaged";
@@ -264,7 +264,8 @@ submit_append(struct lmtp_txn *txn, struct lmtp_target *t, struct store_upload *
 	store_submit(c);
 }
 
-/* The first alone, until one was taken: then the bytes are on disk, and the rest is small. */
+/* Starts with the first mailbox only, until one accepts: then the bytes are on disk, and the rest
+ * is small. */
 static void
 submit_others(struct lmtp_txn *txn)
 {
@@ -273,7 +274,7 @@ submit_others(struct lmtp_txn *txn)
 
 	txn->lead = NULL;
 	for (; t != NULL; t = t->next) {
-		/* The handle that is left goes with the last. */
+		/* The last remaining handle goes with the last mailbox. */
 		struct store_upload *u = txn->upload;
 
 		if (t->next != NULL)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a connection is at any moment: what it is told, whether its input is taken, how long it may
- * be silent, and how it is told to go.  All others of this folder stand on this.
+ * The state of a connection at any moment: replies to it, whether its input is accepted, how long
+ * it may be silent, and how it is told to leave.  The other files of this folder build on this one.
  */
 #include <stdarg.h>
 #include <unistd.h>

@@ -9,7 +9,7 @@
 
 enum {
 	LOOKUPS_MAX = 10000, /* names looked up for one address */
-	LOOKS = 8            /* at a user's mailboxes, when they change */
+	LOOKS = 8            /* attempts on a user's mailboxes while they change */
 };
 
 static const char no_user[] = "550 5.1.1 No such user here", disabled[] = "550 5.2.1 Disabled",
@@ -17,7 +17,7 @@ static const char no_user[] = "550 5.1.1 No such user here", disabled[] = "550 5
                   full[] = "452 4.3.1 The mail store is full",
                   too_many[] = "452 4.5.3 Too many recipients",
                   no_domain[] = "550 5.1.2 Mail for this domain is not taken here",
-                  elsewhere[] = ""; /* memory does not know */
+                  elsewhere[] = ""; /* not found in memory */
 
 const char *
 lmtp_lookup_reply_for(enum ts_err err)
@@ -25,9 +25,9 @@ lmtp_lookup_reply_for(enum ts_err err)
 	return err == TS_FULL ? full : later;
 }
 
-/* ---- what a name means: on a worker ---- */
+/* ---- what a name means; on a worker ---- */
 
-/* account NULL: of the user. */
+/* account NULL: the account itself is wanted. */
 static void
 want_mailbox(
     struct lmtp_lookup *l, struct str user, struct store_account *account, struct str mailbox)
@@ -54,7 +54,7 @@ cannot_make(const struct lmtp_lookup *l, struct str user, struct str mailbox)
 	return false;
 }
 
-struct same { /* the mailbox of this name, or the first one whose name compares as want does */
+struct same { /* the mailbox of this name, or the first one whose name compares equal to want */
 	struct str name;
 	struct buf want;
 	struct str found;
@@ -77,7 +77,7 @@ is_same(const struct store_mailbox_info *info, void *arg)
 	return !exact;
 }
 
-/* Is it, as it was given, the sub-address that was asked for? */
+/* Returns whether the sub-address as given spells this name. */
 static bool
 spells(struct str spelled, struct str sub)
 {
@@ -96,7 +96,7 @@ load_found_mailbox(struct store_account *account, struct str name, struct lmtp_f
 	return store_mailbox_load(account, name, &f->mailbox);
 }
 
-/* *again: one was seen, and is not there any more. */
+/* *again: one was seen, but no longer exists. */
 static enum ts_err
 load_same(const struct lmtp_lookup *l, struct store_account *account, struct str sub,
     struct str name, struct lmtp_found *f, bool *again)
@@ -117,8 +117,8 @@ load_same(const struct lmtp_lookup *l, struct store_account *account, struct str
 	return err;
 }
 
-/* The mailbox of a sub-address, or INBOX; none if it is wanted.  Who renames mailboxes meanwhile
- * makes us look again: what was seen at different moments is no answer. */
+/* Loads the mailbox of a sub-address, or INBOX; sets none if it has to be made.  If mailboxes are
+ * renamed meanwhile, looks again: reads of different moments give no valid answer. */
 static enum ts_err
 load_mailbox(struct lmtp_lookup *l, struct store_account *account, struct str user, struct str sub,
     struct lmtp_found *f)
@@ -172,7 +172,7 @@ deliver_to(struct lmtp_lookup *l, struct str user, struct str mailbox)
 	return TS_OK;
 }
 
-/* Of a user who is in memory as a whole: the INBOX. */
+/* Finds the INBOX of a user who is completely in memory. */
 static const char *
 recall(struct lmtp_lookup *l, struct str name)
 {
@@ -207,14 +207,14 @@ is_open(const struct lmtp_lookup *l, struct str name)
 
 static const char *expand(struct lmtp_lookup *l, const struct auth_alias *alias);
 
-/* An alias or a user of exactly that name.  NULL: delivered; no_user: there is none. */
+/* Tries an alias or a user of exactly that name.  NULL: delivered; no_user: there is none. */
 static const char *
 try_name(struct lmtp_lookup *l, struct str name, struct str mailbox)
 {
 	struct auth_recipient who;
 	enum ts_err err;
 
-	/* Aliases that stand for each other several times over would grow without end. */
+	/* Aliases that refer to one another several times would grow without end. */
 	if (++l->names > LOOKUPS_MAX)
 		return too_many;
 	if (l->at_hand)
@@ -230,12 +230,12 @@ try_name(struct lmtp_lookup *l, struct str name, struct str mailbox)
 		return disabled;
 	if (l->count >= (size_t)l->settings->recipients)
 		return too_many;
-	/* A database may call them otherwise. */
+	/* A database may give the user another name. */
 	err = deliver_to(l, who.user.name, mailbox);
 	return err == TS_OK ? NULL : lmtp_lookup_reply_for(err);
 }
 
-/* local@domain, and without sub-address; domain may be empty. */
+/* Tries local@domain, also without sub-address; domain may be empty. */
 static const char *
 try_address(struct lmtp_lookup *l, struct str name)
 {
@@ -259,7 +259,7 @@ try_address(struct lmtp_lookup *l, struct str name)
 	return reply;
 }
 
-/* Found is found if one of them is; otherwise what the last one was told. */
+/* Found if any of its targets is; otherwise gives the reply for the worst one. */
 static const char *
 expand(struct lmtp_lookup *l, const struct auth_alias *alias)
 {
@@ -272,7 +272,8 @@ expand(struct lmtp_lookup *l, const struct auth_alias *alias)
 	for (size_t i = 0; i < alias->target_count; i++) {
 		const char *reply = try_address(l, alias->targets[i]);
 
-		/* One that cannot be looked up now must not be lost; one that is gone may. */
+		/* A target that cannot be looked up now must not be lost; one that is gone may
+		 * be. */
 		if (reply != NULL && (worst == NULL || reply[0] == '4'))
 			worst = reply;
 		if (reply == too_many)
@@ -295,7 +296,7 @@ domain_listed(const struct lmtp_lookup *l, struct str domain)
 	return false;
 }
 
-/* local[@domain] becomes a name, with the default domain where it has none. */
+/* Makes a name of local[@domain], with the default domain if it has none. */
 static bool
 full_name(
     struct lmtp_lookup *l, struct str local, struct str domain, struct str dflt, struct str *name_r)
@@ -316,7 +317,7 @@ full_name(
 	return ok;
 }
 
-/* The whole local part is a name, or what is before the separator is one. */
+/* Tries the whole local part as a name, then what is before the separator. */
 static const char *
 try_local(struct lmtp_lookup *l, struct str domain, struct str dflt)
 {
@@ -345,7 +346,7 @@ look_up_recipient(struct lmtp_lookup *l)
 	if (at != NULL)
 		l->spelled = str_range(at + 1, l->local.p + l->local.n);
 	reply = try_local(l, l->domain, dflt);
-	/* A quoted local part may have an @, which is not that of a domain. */
+	/* A quoted local part may contain an @ that does not begin a domain. */
 	if (reply == no_user && l->domain.n > 0 && listed && dflt.n == 0 &&
 	    str_chr(str_range(l->local.p, at != NULL ? at : l->local.p + l->local.n), '@') == NULL)
 		reply = try_local(l, STR_NONE, STR_NONE);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * RCPT.  A recipient in memory is found at once, on the loop; all others by a job on a worker.
+ * RCPT.  A recipient in memory is found at once, on the loop; a job on a worker finds all others.
  *
- * A user who has no account yet, or not the mailbox: the worker notes what is wanted, the loop
- * makes it and waits for the flush, which no worker does, and the address is looked up once more.
+ * If the user has no account or mailbox yet, the worker notes what is needed; the loop makes it and
+ * waits for the flush, which workers never do, and the address is looked up again.
  */
 #include "lmtp/lookup_int.h"
 
-enum { ROUNDS_MAX = 4 /* accounts are made, mailboxes are made, all are found; one more */ };
+enum { ROUNDS_MAX = 4 /* make accounts, make mailboxes, find all; one more */ };
 
 struct rcpt_job {
 	struct lmtp_lookup_job job;
@@ -19,7 +19,7 @@ struct rcpt_job {
 	unsigned rounds;
 };
 
-/* The transaction's target for a mailbox; the reference of `found` goes to it. */
+/* Returns the transaction's target for a mailbox; takes over the reference of `found`. */
 static struct lmtp_target *
 target_of(struct lmtp_txn *txn, struct lmtp_found *f)
 {
@@ -128,7 +128,7 @@ submit_job(struct rcpt_job *job)
 	work_submit(server->waiters != NULL ? server->waiters : server->workers, &job->work);
 }
 
-/* All is made that can be. */
+/* Everything that can be made has been made. */
 static void
 submit_again(struct rcpt_job *job)
 {
@@ -160,7 +160,7 @@ made(struct store_change *change)
 	if (w->account != NULL && (err == TS_INVALID || err == TS_DENIED || err == TS_LIMIT)) {
 		struct lmtp_wanted *none = arena_new_object(l->arena, struct lmtp_wanted);
 
-		/* There can be none of that name. */
+		/* No mailbox can have that name. */
 		none->user = w->user;
 		none->mailbox = w->mailbox;
 		none->next = l->cannot;
@@ -236,7 +236,7 @@ hand_to_worker(struct rcpt_job *job)
 void
 lmtp_rcpt_lookup(struct lmtp_conn *conn, const struct lmtp_path *path)
 {
-	/* No pool: a worker may take from it. */
+	/* No pool: a worker may take memory from it. */
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
 	struct rcpt_job *job = arena_new_object(arena, struct rcpt_job);
 	bool at_hand;

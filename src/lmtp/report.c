@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is left of a delivery for those who look after the server: counters, and a log line for
- * each mailbox that a message went to, or did not.
+ * What a delivery leaves for administrators: counters, and a log line for each mailbox that a
+ * message went to, or failed to reach.
  *
- * Who asks where a message is has a recipient, a Message-ID, or the id in its Received line:
- * each of them finds the line, and it says user, mailbox and UID.
+ * To find a message you have a recipient, a Message-ID, or the id in its Received line: each of
+ * them finds the line, which names user, mailbox and UID.
  */
 #include "base/clock.h"
 #include "lmtp/conn_int.h"
@@ -42,7 +42,7 @@ lmtp_refuse_rcpt(struct lmtp_conn *conn, struct str address, const char *reply)
 
 /* ---- after it */
 
-/* The value of Message-ID. */
+/* Returns the value of Message-ID. */
 static struct str
 message_id(const struct lmtp_txn *txn)
 {
@@ -82,7 +82,7 @@ log_recipient(const struct lmtp_conn *conn, const struct lmtp_rcpt *rcpt,
 	log_event_put(&e, delivered && reply[0] == '2' ? LOG_INFO : LOG_WARNING);
 }
 
-/* One of several mailboxes may have the message although the recipient got another reply. */
+/* One of several mailboxes may have the message although the recipient got a different reply. */
 static const char *
 result_of(const struct lmtp_target *t, const char *reply)
 {
@@ -126,7 +126,7 @@ lmtp_report_message(struct lmtp_conn *conn)
 	count_bytes(conn);
 }
 
-/* RCPTs without a message are an end as any other: mail servers ask so who is here. */
+/* RCPTs without a message are a normal ending: mail servers use them to ask who is here. */
 void
 lmtp_report_left(struct lmtp_conn *conn)
 {

@@ -158,7 +158,7 @@ static const struct conf_opt opts[] = {
 };
 #undef AT
 
-/* What stands in names, or ends them, separates nothing. */
+/* Characters that occur in names, or end them, cannot be separators. */
 static bool
 separates(char c)
 {

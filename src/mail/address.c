@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Address lists: see address.h.  Every byte of the value is written at most
- * once to the list's text, whose room is taken beforehand, so addresses can
+ * once to the list's text, whose room is reserved beforehand, so addresses can
  * point into it while it grows.
  */
 #include "mail/address.h"
@@ -15,15 +15,15 @@ struct parse {
 	const char *p, *end;
 	struct mail_addresses *list;
 	bool in_group;
-	/* The address being read.  Its words stand in list->text from `words` on. */
+	/* The address being read.  Its words are in list->text from `words` on. */
 	size_t words;
-	size_t last; /* where the last word without a dot before it begins */
+	size_t last; /* start of the last word without a dot before it */
 	bool any;    /* there has been a word, even an empty one */
-	bool gap;    /* blanks or a comment behind the last token */
+	bool gap;    /* blanks or a comment after the last token */
 	bool dot;    /* the last token was a dot */
 	bool whole;  /* route, mailbox, host are known */
 	bool angled; /* from angle brackets */
-	/* Words behind a whole address, from there on; they belong to the next one, if a comma is
+	/* Words after a complete address, from there on; they belong to the next one if a comma is
 	 * missing, or to nobody. */
 	size_t behind;
 	struct str comment, name, route, mailbox, host;
@@ -39,7 +39,7 @@ append_char(struct parse *a, char c)
 		t->p[t->n++] = c;
 }
 
-/* The byte at p, as it is in the text of a field. */
+/* Puts the byte at p as it appears in the text of a field. */
 static void
 put_at(struct parse *a, const char *p)
 {
@@ -67,8 +67,8 @@ begin_address(struct parse *a)
 	a->comment = a->name = a->route = a->mailbox = a->host = STR_NONE;
 }
 
-/* Room for the texts of a value of n bytes; moves what points into the text along with it.  False:
- * there is no memory. */
+/* Makes room for the texts of a value of n bytes, and moves pointers into the text.  Returns false
+ * if there is no memory. */
 static bool
 reserve(struct mail_addresses *l, size_t n)
 {
@@ -141,7 +141,7 @@ name_from_comment(struct parse *a)
 	a->name = str_trim(text_from(a, from));
 }
 
-/* The address ends here, at a comma, a semicolon, or the end. */
+/* Ends the address, at a comma, a semicolon, or the end. */
 static void
 end_address(struct parse *a)
 {
@@ -159,8 +159,8 @@ end_address(struct parse *a)
 }
 
 /*
- * A second address stands behind a whole one: a comma is missing.  The words between them are
- * the second one's, and so is a comment behind these.
+ * A second address follows a complete one: a comma is missing.  The words between them belong to
+ * the second one, and so does a comment after these.
  */
 static void
 next_address(struct parse *a)
@@ -184,11 +184,11 @@ next_address(struct parse *a)
 	a->comment = second.comment;
 }
 
-/* Before a word: what separates it from the one before. */
+/* Before a word: puts what separates it from the previous one. */
 static void
 begin_word(struct parse *a)
 {
-	/* Behind a whole address: that one's comment is its name, what comes now is not. */
+	/* After a complete address: a comment of its own is its name, what comes now is not. */
 	if (a->whole && a->list->text.n == a->behind) {
 		a->list->broken = true;
 		if (a->name.n == 0)
@@ -244,7 +244,7 @@ take_dot(struct parse *a)
 	a->p++;
 }
 
-/* What follows the @, blanks and comments around its dots left out. */
+/* Takes what follows the @, leaving out blanks and comments around its dots. */
 static struct str
 take_domain(struct parse *a)
 {
@@ -268,21 +268,21 @@ take_domain(struct parse *a)
 		do
 			append_char(a, *a->p++);
 		while (a->p < a->end && !special(*a->p));
-		joined = a->p[-1] == '.'; /* RFC 5322 4.4: blanks around dots only */
+		joined = a->p[-1] == '.'; /* RFC 5322 section 4.4: blanks around dots only */
 	}
 	if (a->list->text.n == from)
 		a->list->broken = true;
 	return text_from(a, from);
 }
 
-/* "foo.bar @ host" without angle brackets; a->p is behind the @. */
+/* "foo.bar @ host" without angle brackets; a->p is after the @. */
 static void
 take_bare(struct parse *a)
 {
 	struct buf *t = &a->list->text;
 	size_t to = a->last;
 
-	/* "john . doe@host" (RFC 5322 obs-local-part): no blanks behind dots. */
+	/* "john . doe@host" (RFC 5322 obs-local-part): no blanks after dots. */
 	for (size_t i = a->last; i < t->n; i++)
 		if (t->p[i] != ' ' || i == a->last || t->p[i - 1] != '.')
 			t->p[to++] = t->p[i];
@@ -373,7 +373,7 @@ take_angle(struct parse *a)
 	a->gap = a->dot = false;
 }
 
-/* An @ that is not the first one of its address. */
+/* Handles an @ that is not the first one of its address. */
 static void
 take_second_at(struct parse *a)
 {
@@ -393,7 +393,7 @@ take_colon(struct parse *a)
 	a->p++;
 	if (a->in_group || !a->any || a->whole) {
 		a->list->broken = true;
-		if (!a->whole) /* a group in a group: its name is dropped */
+		if (!a->whole) /* a group inside a group: drop its name */
 			begin_address(a);
 		return;
 	}
@@ -475,7 +475,7 @@ mail_parse_addresses(struct str value, size_t max, size_t max_bytes, struct mail
 	}
 	if (list->n >= max && (a.any || a.whole))
 		cut = true;
-	if (cut) /* what is read just now may lack something */
+	if (cut) /* what is being read may be incomplete */
 		begin_address(&a);
 	list->cut |= cut;
 	end_address(&a);
@@ -491,7 +491,7 @@ mail_addresses_fini(struct mail_addresses *list)
 	*list = (struct mail_addresses){0};
 }
 
-/* `name <@one,@two:mailbox@host>`, the brackets where they are needed. */
+/* `name <@one,@two:mailbox@host>`, with angle brackets where needed. */
 static void
 address_text(const struct mail_address *a, struct buf *out)
 {

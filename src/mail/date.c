@@ -13,7 +13,7 @@ struct date {
 int32_t
 mail_days_of(int year, int month, int day)
 {
-	/* Years that begin in March, so that the leap day is the last one. */
+	/* Years begin in March, so that the leap day is the last one. */
 	int64_t y = (int64_t)year - (month <= 2), era, of_era, of_year;
 
 	era = (y >= 0 ? y : y - 399) / 400;
@@ -30,7 +30,7 @@ letter(char c)
 	return c >= 'a' && c <= 'z';
 }
 
-/* At most nine digits are looked at; more are no date. */
+/* Looks at nine digits at most; more are not a date. */
 static int
 take_digits(const char **p, const char *end, int *digits_r)
 {
@@ -57,7 +57,7 @@ month_of(struct str word)
 	return -1;
 }
 
-/* RFC 5322 4.3: the named zones; all others, and the military ones, say nothing. */
+/* RFC 5322 section 4.3: the named zones; all others, including the military ones, mean nothing. */
 static int
 zone_of(struct str word)
 {
@@ -73,7 +73,7 @@ zone_of(struct str word)
 	return 0;
 }
 
-/* RFC 5322 4.3: what two and three digits mean. */
+/* RFC 5322 section 4.3: what two and three digits mean. */
 static int
 year_of(int v, int digits)
 {
@@ -93,7 +93,7 @@ skip_colon(const char **p, const char *end)
 	return true;
 }
 
-/* Behind the hour and its colon. */
+/* Starts after the hour and its colon. */
 static void
 take_clock(struct date *d, int hour, const char **p, const char *end)
 {
@@ -102,7 +102,7 @@ take_clock(struct date *d, int hour, const char **p, const char *end)
 	d->hour = hour;
 	d->minute = take_digits(p, end, &n);
 	d->second = skip_colon(p, end) ? take_digits(p, end, &n) : 0;
-	if (*p < end && **p == '.') { /* fractions, against the rules */
+	if (*p < end && **p == '.') { /* fractions, though not allowed */
 		(*p)++;
 		take_digits(p, end, &n);
 	}
@@ -130,8 +130,7 @@ take_zone(struct date *d, const char **p, const char *end)
 		d->zone = -d->zone;
 }
 
-/* The order of day, month and year is free as long as it is clear, so that asctime() is read, too.
- */
+/* Day, month and year may have any order that is clear, so that asctime() can be read too. */
 static void
 take_token(struct date *d, const char **p, const char *end)
 {
@@ -186,7 +185,7 @@ valid_time(const struct date *d)
 	       d->second >= 0 && d->second <= 60;
 }
 
-/* False: there is nothing to look at. */
+/* Returns false if there is nothing to look at. */
 static bool
 read_date(struct str value, struct date *d)
 {
@@ -195,7 +194,7 @@ read_date(struct str value, struct date *d)
 	*d = (struct date){.year = -1, .month = -1, .day = -1};
 	if (value.n == 0)
 		return false;
-	if (value.n > 1000) /* comments and all, no date is that long */
+	if (value.n > 1000) /* even with comments no date is that long */
 		value.n = 1000;
 	for (end = p + value.n; lex_skip_cfws(&p, end, NULL), p < end;)
 		take_token(d, &p, end);

@@ -10,13 +10,13 @@ struct mail_date {
 	int32_t day;  /* the date as written, zone ignored: days since 1970-01-01 */
 };
 
-/* False when no date can be made of it.  A missing zone is taken as UTC. */
+/* Returns false if it makes no date.  A missing zone is taken as UTC. */
 bool mail_date_parse(struct str value, struct mail_date *date_r);
 
-/* The same for the Date of a message (RFC 5256 section 2.2): a time of day that there cannot be
- * counts as 00:00:00 in UTC. */
+/* Same for the Date of a message (RFC 5256 section 2.2): an impossible time of day counts as
+ * 00:00:00 UTC. */
 bool mail_date_sent(struct str value, struct mail_date *date_r);
 
-/* Days since 1970-01-01 of a day of the Gregorian calendar (month 1..12). */
+/* Returns days since 1970-01-01 for a day of the Gregorian calendar (month 1..12). */
 int32_t mail_days_of(int year, int month, int day);
 #endif

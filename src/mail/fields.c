@@ -23,7 +23,7 @@ mail_fields_feed(struct mail_fields *f, struct str bytes, bool last)
 	f->rest = buf_as_str(&f->held);
 }
 
-/* Keeps what has to wait for more.  Always false. */
+/* Keeps what has to wait for more.  Always returns false. */
 static bool
 wait_for_more(struct mail_fields *f)
 {
@@ -45,7 +45,7 @@ set_piece(struct mail_fields *f, size_t n, struct mail_fields_piece *piece)
 		f->rest = (struct str){f->rest.p + n, f->rest.n - n};
 }
 
-/* More of a long field, up to where a line begins that is not its. */
+/* Gets more of a long field, up to the start of a line that does not belong to it. */
 static bool
 next_within(struct mail_fields *f, struct mail_fields_piece *piece)
 {
@@ -66,7 +66,7 @@ next_within(struct mail_fields *f, struct mail_fields_piece *piece)
 	return true;
 }
 
-/* The front of a field that is longer than others. */
+/* Gets the front of a field that is longer than others. */
 static void
 begin_long(struct mail_fields *f, struct mail_fields_piece *piece)
 {
@@ -81,7 +81,7 @@ begin_long(struct mail_fields *f, struct mail_fields_piece *piece)
 	f->rest.n = 0;
 }
 
-/* Does the header end here?  A CR alone may be the front of the empty line. */
+/* Returns whether the header ends here.  A CR alone may be the start of the empty line. */
 static bool
 at_empty_line(const struct mail_fields *f)
 {
@@ -142,7 +142,7 @@ compare_names(const void *a, const void *b)
 	return compare_field_names(*(const struct str *)a, *(const struct str *)b);
 }
 
-/* Which names there can be: one bit for a length and a first letter. */
+/* Returns a bit for the length and first letter, to tell which names are possible. */
 static uint64_t
 name_bit(struct str name)
 {
@@ -195,7 +195,7 @@ mail_choose(struct mail_choice *c, struct str bytes, bool last, struct buf *out)
 		if (p.first)
 			c->chosen =
 			    (mail_names_find(c->names, p.field.name) < c->names->n) != c->not ;
-		if (c->chosen || p.blank) /* the empty line is not subject to the choice */
+		if (c->chosen || p.blank) /* the empty line is not subject to the selection */
 			buf_str(out, p.field.all);
 	}
 }

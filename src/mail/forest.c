@@ -4,10 +4,10 @@
 
 #include "base/mem.h"
 
-#define SHALLOW 64u /* steps up to a root, before paths are kept */
+#define SHALLOW 64u /* most steps up to a root before paths are kept */
 
-/* A node of a splay tree, whose order is that of depth; up of a root of one is the parent of the
- * path's first node. */
+/* A node of a splay tree, ordered by depth; in the root of one, up is the parent of the path's
+ * first node. */
 struct forest_node {
 	uint32_t up, left, right;
 };
@@ -46,7 +46,7 @@ forest_add(struct forest *f)
 
 /* ---- paths ---- */
 
-/* Each node is a path of its own. */
+/* Makes each node a path of its own. */
 static void
 keep_paths(struct forest *f)
 {
@@ -103,7 +103,7 @@ splay(struct forest_node *v, uint32_t x)
 	}
 }
 
-/* The path from the root to x becomes one splay tree, with x at its top and nothing below it. */
+/* Makes the path from the root to x one splay tree, with x at its top and nothing below it. */
 static void
 expose(struct forest_node *v, uint32_t x)
 {
@@ -149,7 +149,7 @@ forest_link(struct forest *f, uint32_t below, uint32_t above)
 		return false;
 	f->parent[below] = above;
 	if (f->node != NULL) {
-		/* Of its path it is the first, being a root. */
+		/* As a root it is the first of its path. */
 		expose(f->node, below);
 		f->node[below].up = above;
 	}

@@ -13,7 +13,7 @@ blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-/* Behind the LF of the line that begins at p. */
+/* Returns the position after the LF of the line that begins at p. */
 static const char *
 line_end(const char *p, const char *end)
 {
@@ -28,7 +28,8 @@ line_empty(const char *p, const char *end)
 	return *p == '\n' || (*p == '\r' && end - p > 1 && p[1] == '\n');
 }
 
-/* Looks on for c, up to end, as far as the budget goes.  True: found, or there is none. */
+/* Continues the search for c, up to end, as far as the budget allows.  Returns true if it was found
+ * or there is none. */
 static bool
 scan_for(struct mail_field_scan *s, const char *end, char c, size_t *budget, const char **found_r)
 {
@@ -42,7 +43,7 @@ scan_for(struct mail_field_scan *s, const char *end, char c, size_t *budget, con
 	return *found_r != NULL || s->at == end;
 }
 
-/* RFC 5322 2.2.3: a line that begins with a blank goes on with the field. */
+/* RFC 5322 section 2.2.3: a line that begins with a blank continues the field. */
 static bool
 find_end(struct mail_field_scan *s, const char *end, size_t *budget)
 {
@@ -59,7 +60,7 @@ find_end(struct mail_field_scan *s, const char *end, size_t *budget)
 	return true;
 }
 
-/* The name ends at s->at when this is true. */
+/* If this returns true, the name ends at s->at. */
 static bool
 find_name(struct mail_field_scan *s, const char *from, size_t *budget)
 {
@@ -69,7 +70,7 @@ find_name(struct mail_field_scan *s, const char *from, size_t *budget)
 		s->at = s->colon != NULL ? s->colon : from;
 		s->named = true;
 	}
-	for (; s->at > from && blank(s->at[-1]); s->at--, --*budget) /* RFC 5322 4.5.8 */
+	for (; s->at > from && blank(s->at[-1]); s->at--, --*budget) /* RFC 5322 section 4.5.8 */
 		if (*budget == 0)
 			return false;
 	return true;
@@ -132,7 +133,7 @@ mail_header_len(struct str bytes)
 {
 	const char *p, *end, *next;
 
-	if (bytes.n == 0) /* there may be no pointer to add to */
+	if (bytes.n == 0) /* the pointer may be NULL */
 		return 0;
 	end = bytes.p + bytes.n;
 	for (p = bytes.p; p < end; p = next) {
@@ -143,7 +144,7 @@ mail_header_len(struct str bytes)
 	return bytes.n;
 }
 
-/* Where the encoded word begins in which the text ends, or n. */
+/* Returns where the encoded word that the text ends in begins, or n. */
 static size_t
 open_word(struct str s)
 {
@@ -157,13 +158,13 @@ open_word(struct str s)
 		i--;
 	if (i == 0 || (text = memchr(s.p + i + 1, '?', (size_t)(end - s.p) - i - 1)) == NULL)
 		return s.n;
-	/* Behind charset?encoding? */
+	/* After charset?encoding?  ... */
 	if (end - text < 3 || text[2] != '?' || memmem(text + 3, (size_t)(end - text) - 3, "?=", 2))
 		return s.n;
 	return i - 1;
 }
 
-/* Without the blanks at its ends, or most of them. */
+/* Removes the blanks at its ends, or most of them. */
 static struct str
 trim(struct str s)
 {
@@ -193,7 +194,7 @@ mail_field_fit(struct str value, size_t max, bool text)
 		return str_trim((struct str){v.p, n});
 	if (!text)
 		return STR_NONE;
-	for (n = max; n > 0 && ((unsigned char)v.p[n] & 0xc0) == 0x80;) /* no half characters */
+	for (n = max; n > 0 && ((unsigned char)v.p[n] & 0xc0) == 0x80;) /* no partial characters */
 		n--;
 	return (struct str){v.p, n};
 }
@@ -213,7 +214,7 @@ mail_unfold(struct str value, struct buf *out)
 		if (c != '\0')
 			*q++ = c;
 	}
-	while (q > out->p + out->n && blank(q[-1])) /* a NUL stood behind it */
+	while (q > out->p + out->n && blank(q[-1])) /* a NUL followed it */
 		q--;
 	out->n = (size_t)(q - out->p);
 }

@@ -3,12 +3,12 @@
  * The walk over the lines of a message: see mime_int.h.
  *
  * The open parts form a stack: the message, containers inside it, and on top
- * the part whose header or body the current line belongs to.  A delimiter
- * line of any open multipart closes all that is above it, so parts that were
- * never ended are ended by those around them.
+ * the part whose header or body the current line belongs to.  A delimiter line
+ * of any open multipart closes all parts above it, so unterminated parts end
+ * with those around them.
  *
- * It may be left at any byte: in a line, in a header whose fields are read, and
- * between the headers that a delimiter ends.
+ * It may be suspended at any byte: in a line, in a header whose fields are
+ * being read, and between the headers that a delimiter ends.
  */
 #include "mail/mime_int.h"
 
@@ -33,20 +33,20 @@ struct mime_walk {
 	struct mime *m;
 	struct open *open;
 	uint32_t depth;      /* open parts */
-	uint32_t multiparts; /* of them with a boundary to look for */
+	uint32_t multiparts; /* those with a boundary to look for */
 	struct buf boundaries;
 	bool full;
-	uint64_t off, at; /* the current line; looked at up to here for its end */
+	uint64_t off, at; /* the current line; searched up to here for its end */
 	uint64_t lf;      /* line ends before it */
 	/* The line is a delimiter of the part open at that depth. */
 	enum mime_line what;
 	uint32_t what_depth;
-	bool reading; /* the fields of the top part's header */
+	bool reading; /* reading the fields of the top part's header */
 	struct str rest;
 	struct mail_field_scan scan;
 };
 
-/* What it costs to compare with a boundary, to read a parameter: in bytes that are looked at. */
+/* Cost of comparing with a boundary, and of reading a parameter, in bytes looked at. */
 #define MATCH_COST 8
 #define PARAM_COST 16
 
@@ -69,7 +69,7 @@ more_parts(struct mime *m)
 	return true;
 }
 
-/* NULL: there is no memory. */
+/* Returns NULL if there is no memory. */
 static struct mime_part *
 push_part(struct mime_walk *w, uint32_t parent, uint64_t off, uint64_t lf)
 {
@@ -116,7 +116,7 @@ set_type(struct mime *m, struct mime_part *p, struct str type, struct str subtyp
 	p->subtype = keep_lower(m, subtype);
 }
 
-/* Of the fields that a part is made of the first of each name counts. */
+/* For each name, the first field in a part counts. */
 static void
 note_field(struct mime_part *p, const struct mail_field *f)
 {
@@ -143,7 +143,7 @@ note_field(struct mime_part *p, const struct mail_field *f)
 			*wanted[i].to = f->value;
 }
 
-/* False: not all of them yet. */
+/* Returns false if not all have been read. */
 static bool
 read_part_fields(struct mime_walk *w, size_t *budget)
 {
@@ -191,7 +191,7 @@ read_type(struct mime_walk *w, struct mime_part *p)
 	if (mime_type_of(&params, &type, &subtype)) {
 		set_type(w->m, p, type, subtype);
 	} else {
-		/* RFC 2045 5.2; RFC 2046 5.1.5 for what is in a digest. */
+		/* RFC 2045 section 5.2; RFC 2046 section 5.1.5 for parts of a digest. */
 		p->defaulted = true;
 		if (digest && p->f_type.p == NULL)
 			set_type(w->m, p, STR("message"), STR("rfc822"));
@@ -202,7 +202,7 @@ read_type(struct mime_walk *w, struct mime_part *p)
 	mail_params_fini(&params);
 }
 
-/* A leaf all the same. */
+/* Makes it a leaf after all. */
 static void
 shut(struct mime_walk *w, struct mime_part *p)
 {
@@ -212,10 +212,10 @@ shut(struct mime_walk *w, struct mime_part *p)
 }
 
 /*
- * RFC 2046 5.2.1 forbids it, RFC 6532 3.7 allows it for message/global: a message
- * in base64 or quoted-printable.  Its parts have no place among the bytes of the whole
- * message, so sections could not name them, and the grammar of BODYSTRUCTURE has no
- * message/rfc822 without an envelope.  It is shown as bytes that a client can decode.
+ * RFC 2046 section 5.2.1 forbids it, RFC 6532 section 3.7 allows it for message/global: a message
+ * in base64 or quoted-printable.  Its parts have no place among the bytes of the whole message, so
+ * sections could not name them, and the grammar of BODYSTRUCTURE has no message/rfc822 without an
+ * envelope.  It is shown as bytes that a client can decode.
  */
 static bool
 sealed(const struct mime_part *p)
@@ -224,8 +224,8 @@ sealed(const struct mime_part *p)
 	       (p->encoding == MAIL_ENCODING_BASE64 || p->encoding == MAIL_ENCODING_QP);
 }
 
-/* The header of the top part ends at off, where its body begins, behind lf line ends; its fields
- * are read next. */
+/* Ends the header of the top part at off, where its body begins, after lf line ends; its fields are
+ * read next. */
 static void
 end_header(struct mime_walk *w, uint64_t off, uint64_t lf)
 {
@@ -241,7 +241,7 @@ end_header(struct mime_walk *w, uint64_t off, uint64_t lf)
 	w->scan = (struct mail_field_scan){0};
 }
 
-/* No more than a limit's worth of it is looked at. */
+/* Looks at no more of it than a limit allows. */
 static void
 read_encoding(struct mime_walk *w, struct mime_part *p)
 {
@@ -253,7 +253,7 @@ read_encoding(struct mime_walk *w, struct mime_part *p)
 	w->m->cut |= cut && mail_encoding_word(p->f_encoding).n == 0;
 }
 
-/* The fields of the top part's header are read: what is it? */
+/* The fields of the top part's header have been read: decides what it is. */
 static void
 begin_body(struct mime_walk *w, size_t *budget)
 {
@@ -286,8 +286,8 @@ begin_body(struct mime_walk *w, size_t *budget)
 		open_part(w, index, p->body_off, p->lf_before);
 }
 
-/* RFC 3501 says nothing of a multipart without parts, and its grammar has no
- * room for one: it gets one text part. */
+/* RFC 3501 says nothing about a multipart without parts, and its grammar has no room for one: it
+ * gets one text part. */
 static void
 make_up_child(struct mime_walk *w, uint32_t index, bool delimited)
 {
@@ -304,16 +304,16 @@ make_up_child(struct mime_walk *w, uint32_t index, bool delimited)
 	set_type(w->m, child, STR("text"), STR("plain"));
 }
 
-/* The top part ends at off; lf line ends stand before it in the message. */
+/* Ends the top part at off; lf line ends precede that in the message. */
 static void
 close_part(struct mime_walk *w, uint64_t off, uint64_t lf)
 {
 	struct open o = *top(w);
 	struct mime_part *p = &w->m->v[o.part];
 
-	/* The blank line of a message in a part may be the line end that belongs to the delimiter:
-	 * a message without body, then (RFC 9051 6.4.5.1), and nothing of it is outside the part.
-	 */
+	/* The blank line of a message in a part may be the line end that belongs to the delimiter.
+	 * Then the message has no body (RFC 9051 section 6.4.5.1), and no part of it is outside the
+	 * part. */
 	if (off < p->body_off && o.part > 0 && w->m->v[p->parent].kind == MAIL_PART_MESSAGE) {
 		p->header_len = off > p->header_off ? off - p->header_off : 0;
 		p->body_off = p->header_off + p->header_len;
@@ -330,7 +330,7 @@ close_part(struct mime_walk *w, uint64_t off, uint64_t lf)
 	w->depth--;
 }
 
-/* Whose delimiter is this line, which begins with "--"? */
+/* Finds whose delimiter this line is, which begins with "--". */
 static enum mime_line
 match(struct mime_walk *w, struct str line, uint32_t *depth_r)
 {
@@ -347,7 +347,7 @@ match(struct mime_walk *w, struct str line, uint32_t *depth_r)
 	return found.what;
 }
 
-/* Behind the current line. */
+/* Moves past the current line. */
 static void
 pass_line(struct mime_walk *w)
 {
@@ -364,7 +364,7 @@ delimiter(struct mime_walk *w)
 	uint64_t end = w->off, lf = w->lf;
 	struct open *o = &w->open[w->what_depth - 1];
 
-	/* RFC 2046 5.1.1: the line end before the delimiter belongs to it. */
+	/* RFC 2046 section 5.1.1: the line end before the delimiter belongs to it. */
 	if (end > 0 && s[end - 1] == '\n') {
 		end--;
 		lf--;
@@ -376,7 +376,7 @@ delimiter(struct mime_walk *w)
 	o->delimited = true;
 	if (w->what == MIME_LINE_CLOSE)
 		o->closed = true;
-	else /* the new part begins behind this line */
+	else /* the new part begins after this line */
 		open_part(w, o->part, w->at, w->lf + 1);
 	pass_line(w);
 }
@@ -396,7 +396,7 @@ delimits(struct mime_walk *w, struct str line, size_t *budget)
 	return w->what != MIME_LINE_OTHER;
 }
 
-/* The current line, which ends at w->at. */
+/* Handles the current line, which ends at w->at. */
 static void
 take_line(struct mime_walk *w, size_t *budget)
 {
@@ -405,11 +405,11 @@ take_line(struct mime_walk *w, size_t *budget)
 	if (delimits(w, line, budget))
 		return;
 	if (top(w)->in_header && (line.p[0] == '\n' || (line.n == 2 && line.p[0] == '\r')))
-		end_header(w, w->at, w->lf + 1); /* the body begins behind the empty line */
+		end_header(w, w->at, w->lf + 1); /* the body begins after the empty line */
 	pass_line(w);
 }
 
-/* False: its end has not been found yet. */
+/* Returns false if its end has not been found yet. */
 static bool
 find_line(struct mime_walk *w, size_t *budget)
 {
@@ -423,7 +423,7 @@ find_line(struct mime_walk *w, size_t *budget)
 	return nl != NULL || w->at == w->message.n;
 }
 
-/* Text in which no line matters: all that is left is the body of parts that are open. */
+/* Lines no longer matter: everything left is the body of open parts. */
 static bool
 in_text(const struct mime_walk *w)
 {

@@ -53,7 +53,7 @@ mime_boundary(const struct mail_params *p, struct buf *out)
 	return usable && !buf_failed(out);
 }
 
-/* RFC 2046 5.1.1 bcharsnospace: a boundary may go on with c. */
+/* RFC 2046 section 5.1.1 bcharsnospace: returns whether a boundary may continue with c. */
 static bool
 boundary_char(char c)
 {

@@ -12,7 +12,7 @@
 #include "mail/text/lex.h"
 #include "mail/text/text.h"
 
-/* What a byte is to those who read here. */
+/* What a byte means to the readers here. */
 enum {
 	BLANK = 1,
 	FOLD = 2, /* CR, LF: blanks that may be nothing */
@@ -43,13 +43,13 @@ kind(char c)
 
 struct reading {
 	const char *p, *end;
-	bool cut;   /* the value goes on behind end */
-	char *to;   /* where its text is written: what is read is never longer */
+	bool cut;   /* the value continues after end */
+	char *to;   /* where its text is written: never longer than the input */
 	size_t cap; /* of the list */
 	bool stars; /* a name has one */
 };
 
-/* A quoted string; p stands on its first quote, afterwards behind its last one. */
+/* Takes a quoted string; p is at its opening quote, afterwards after the closing one. */
 static void
 take_quoted(struct reading *r)
 {
@@ -70,7 +70,8 @@ take_quoted(struct reading *r)
 	r->to = to;
 }
 
-/* Words up to one of stop, comments removed; blanks between words become `join`, if it is one. */
+/* Takes words up to one of stop, without comments; blanks between words become `join`, if it is a
+ * character. */
 static void
 take_words(struct reading *r, unsigned stop, char join)
 {
@@ -116,7 +117,7 @@ take_value(struct reading *r)
 		r->p++;
 }
 
-/* The next one, as it stands.  False: there is none. */
+/* Gets the next parameter as written.  Returns false if there is none. */
 static bool
 next_param(struct reading *r, struct mail_param *param)
 {
@@ -171,22 +172,22 @@ gather_params(struct reading *r, struct mail_params *p)
 
 #define NONE SIZE_MAX
 
-struct piece {           /* of the parameter of the same place */
+struct piece {           /* of the parameter in the same place */
 	size_t base_n;   /* bytes of its name before the first star */
 	uint32_t number; /* of the piece */
 	bool piece;      /* name*, name*1, name*1* */
 	bool extended;   /* name*, name*1* */
-	bool gone;       /* put together with another one, or there twice */
-	bool joined;     /* what was put together, in `joined` at these places: */
+	bool gone;       /* joined with another one, or a duplicate */
+	bool joined;     /* the result of joining, in `joined` at these places: */
 	size_t name, value;
 	size_t next; /* of the same name */
 };
 
-struct group { /* the pieces of one name, as they stand */
+struct group { /* the pieces of one name, in their written order */
 	struct str base;
 	size_t first, last, count;
 	bool ordered; /* by their numbers */
-	bool plain;   /* there is one of this name without a star */
+	bool plain;   /* one of this name has no star */
 	size_t next;  /* of the same slot */
 };
 
@@ -226,7 +227,7 @@ base_of(const struct joining *j, size_t i)
 	return (struct str){j->p->v[i].name.p, j->pieces[i].base_n};
 }
 
-/* Letters without case; nobody can choose names of one slot. */
+/* Letters are case-insensitive; nobody can choose names of one slot. */
 static uint64_t
 hash_name(struct str s, uint64_t seed)
 {
@@ -242,7 +243,7 @@ hash_name(struct str s, uint64_t seed)
 	return seed;
 }
 
-/* NULL: there is none, and *slot_r is its slot. */
+/* Returns NULL if there is none; *slot_r is then its slot. */
 static struct group *
 find_group(struct joining *j, struct str base, size_t **slot_r)
 {
@@ -274,7 +275,7 @@ add_piece(struct joining *j, size_t i)
 	g->count++;
 }
 
-/* False: there is no memory. */
+/* Returns false if there is no memory. */
 static bool
 joining_begin(struct joining *j)
 {
@@ -311,7 +312,7 @@ make_groups(struct joining *j)
 	}
 }
 
-/* By number, then as they stand. */
+/* Orders by number, then by position. */
 static int
 piece_cmp(const void *a, const void *b, void *arg)
 {
@@ -332,7 +333,7 @@ has_charset(struct str value)
 	return str_split(&value, '\'', &part) && value.p != NULL && str_chr(value, '\'') != NULL;
 }
 
-/* A piece that is not in the extended form, among others that are: its percent signs are none. */
+/* For a piece not in the extended form among others that are: escapes its percent signs. */
 static void
 put_literal(struct str s, struct buf *out)
 {
@@ -343,7 +344,8 @@ put_literal(struct str s, struct buf *out)
 			buf_putc(out, s.p[i]);
 }
 
-/* at[0..n) are the pieces of one name by their numbers.  Are all there?  Second ones go. */
+/* at[0..n) are the pieces of one name by number.  Returns whether all are there; drops
+ * duplicates. */
 static bool
 pieces_complete(const struct joining *j, size_t n, bool *extended_r)
 {
@@ -369,7 +371,7 @@ put_pieces(struct joining *j, size_t n, bool extended, struct buf *joined)
 	const struct mail_param *v = j->p->v;
 
 	if (extended && (!j->pieces[at[0]].extended || !has_charset(v[at[0]].value)))
-		buf_puts(joined, "''"); /* so that no other piece is taken for a charset */
+		buf_puts(joined, "''"); /* so that no other piece is mistaken for a charset */
 	for (size_t i = 0; i < n; i++) {
 		if (i > 0 && j->pieces[at[i]].number == j->pieces[at[i - 1]].number)
 			continue;
@@ -380,7 +382,7 @@ put_pieces(struct joining *j, size_t n, bool extended, struct buf *joined)
 	}
 }
 
-/* Becomes one at the place of the piece that comes first. */
+/* Joins the pieces into one, at the place of the first. */
 static void
 join_pieces(struct joining *j, const struct group *g, bool extended)
 {
@@ -390,7 +392,7 @@ join_pieces(struct joining *j, const struct group *g, bool extended)
 	struct mail_param *param = &j->p->v[g->first];
 
 	param->extended = extended;
-	if (g->count == 1) { /* its name is what is to be there, as far as its star */
+	if (g->count == 1) { /* it has its final name already, up to its star */
 		param->name.n = base.n + extended;
 		return;
 	}
@@ -417,12 +419,12 @@ join_group(struct joining *j, const struct group *g)
 		j->places[n++] = at;
 	if (!g->ordered)
 		qsort_r(j->places, n, sizeof(*j->places), piece_cmp, j);
-	/* A plain one beside pieces that are not extended: nobody knows which counts. */
+	/* A plain one next to pieces that are not extended: nobody knows which counts. */
 	if (pieces_complete(j, n, &extended) && (extended || !g->plain))
 		join_pieces(j, g, extended);
 }
 
-/* Texts that were put together have their place now. */
+/* Gives joined texts their final place. */
 static void
 close_up(struct joining *j)
 {
@@ -444,7 +446,7 @@ close_up(struct joining *j)
 	p->n = n;
 }
 
-/* Is one of them a piece? */
+/* Returns whether one of them is a piece. */
 static bool
 name_pieces(struct joining *j)
 {
@@ -471,7 +473,7 @@ join_all(struct mail_params *p)
 		if (!buf_failed(&p->joined))
 			close_up(&j);
 	}
-	if (buf_failed(&p->joined)) /* some are half put together */
+	if (buf_failed(&p->joined)) /* some are only half joined */
 		p->n = 0;
 	mem_free(j.places);
 	mem_free(j.groups);

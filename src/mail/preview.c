@@ -2,8 +2,8 @@
 /*
  * Previews: see preview.h.
  *
- * The bytes of a part flow through transfer decoding, charset conversion, and of HTML the removal
- * of markup to lines; the front of a line decides what becomes of it.
+ * The bytes of a part pass through transfer decoding, charset conversion and, for HTML, removal of
+ * markup, into lines; the front of a line decides what becomes of it.
  */
 #include "mail/preview.h"
 
@@ -14,11 +14,11 @@
 #include "mail/header.h"
 
 #define PIECE 256u        /* bytes decoded at a time: few are needed */
-#define HEADER_MAX 16384u /* of a part's header: where it says that it is an attachment */
+#define HEADER_MAX 16384u /* of a part's header: it says whether the part is an attachment */
 #define HIDDEN_MAX 8u     /* characters without a shape in a row */
-#define RULE_MIN 3u       /* a line of so many dashes is a rule */
+#define RULE_MIN 3u       /* a line of this many dashes is a rule */
 #define MODE_DIGITS 3u    /* "begin 644 name" */
-#define ASCII_VISIBLE '!' /* and above, up to '~' */
+#define ASCII_VISIBLE '!' /* up to '~' */
 
 /* ---- characters */
 
@@ -28,7 +28,7 @@ full(const struct mail_preview_text *t)
 	return t->chars + t->blank >= MAIL_PREVIEW_CHARS;
 }
 
-/* A character that is to be seen. */
+/* Puts a visible character. */
 static void
 put(struct mail_preview_text *t, const char *p, size_t n)
 {
@@ -48,7 +48,7 @@ put_blank(struct mail_preview_text *t)
 	t->blank = t->n > 0;
 }
 
-/* Has it a meaning behind a character: does it join, or choose a form? */
+/* Returns whether it modifies the previous character: joins it, or chooses a form. */
 static bool
 modifies(UChar32 c)
 {
@@ -72,7 +72,7 @@ put_wide(struct mail_preview_text *t, const char *p, size_t n, UChar32 c)
 #define EACH(byte) ((byte) * (uint64_t)0x0101010101010101)
 #define WORD sizeof(uint64_t)
 
-/* Eight bytes of text, in which nothing is to be changed: visible ASCII and single blanks. */
+/* Returns whether eight bytes of text need no change: visible ASCII and single blanks. */
 static bool
 is_clean(uint64_t word)
 {
@@ -82,7 +82,7 @@ is_clean(uint64_t word)
 	return ((word | controls) & EACH(0x80)) == 0 && (blanks & blanks << 8) == 0;
 }
 
-/* Of such text at the front as much as there is room for: so many bytes. */
+/* Puts as much of such text at the front as there is room for; returns its length in bytes. */
 static size_t
 put_clean(struct mail_preview_text *t, struct str utf8)
 {
@@ -113,7 +113,7 @@ put_clean(struct mail_preview_text *t, struct str utf8)
 	return i;
 }
 
-/* As above, byte by byte, and a word at the most. */
+/* Same, byte by byte, at most one word. */
 static size_t
 put_ascii(struct mail_preview_text *t, struct str utf8)
 {
@@ -183,7 +183,7 @@ is_uuencoded(struct str line)
 	return i == from + MODE_DIGITS && i < line.n && line.p[i] == ' ';
 }
 
-/* Is nothing behind it for people, or not for everybody? */
+/* Returns whether what follows is not for people, or not for everybody. */
 static bool
 ends_text(struct str line)
 {
@@ -192,7 +192,7 @@ ends_text(struct str line)
 	       begins(line, "-----BEGIN PGP SIGNATURE-----") || is_uuencoded(line);
 }
 
-/* "Ann wrote:" announces the quote that begins. */
+/* Drops "Ann wrote:", which announces the quote that begins. */
 static void
 drop_announcement(struct mail_preview_text *t)
 {
@@ -219,7 +219,7 @@ plain_line(struct mail_preview_text *t, struct str line)
 	return line;
 }
 
-/* One that may be more than text.  Returns what of it is text. */
+/* Handles a line that may be more than text.  Returns the part of it that is text. */
 static struct str
 odd_line(struct mail_preview *p, struct str line, bool whole)
 {
@@ -243,14 +243,14 @@ odd_line(struct mail_preview *p, struct str line, bool whole)
 	return unquoted(blank);
 }
 
-/* Nearly all lines begin as none does that is anything but text. */
+/* Nearly all lines begin in a way that only text does. */
 static bool
 may_be_odd(struct str line)
 {
 	return line.n == 0 || line.p[0] == 'b' || line.p[0] < '0';
 }
 
-/* The front of a line, or all of it. */
+/* Handles the front of a line, or all of it. */
 static struct str
 line_begin(struct mail_preview *p, struct str line, bool whole)
 {
@@ -260,7 +260,7 @@ line_begin(struct mail_preview *p, struct str line, bool whole)
 	return plain_line(&p->text, line);
 }
 
-/* What has come of a line. */
+/* Puts what a line has become. */
 static void
 line_out(struct mail_preview *p, struct str line, bool ends)
 {
@@ -286,7 +286,7 @@ kept_line_out(struct mail_preview *p, bool ends)
 	p->line_n = 0;
 }
 
-/* So many bytes of it, and no character in two. */
+/* Returns up to n bytes of it, in whole characters. */
 static size_t
 whole_characters(struct str utf8, size_t n)
 {
@@ -353,7 +353,7 @@ take_shown(struct mail_preview *p, struct str utf8, bool last)
 	take_text(p, buf_as_str(&p->shown));
 }
 
-/* Most text is ASCII under a name of which that is known without asking. */
+/* Most text is ASCII under a name known to pass it unchanged. */
 static bool
 is_converted(struct mail_preview *p, struct str piece)
 {
@@ -409,7 +409,7 @@ feed_body(struct mail_preview *p, struct str bytes)
 		body_end(p);
 }
 
-/* ---- which part */
+/* ---- choosing the part */
 
 static bool
 is_text(const struct mail_part *part)
@@ -449,10 +449,10 @@ next_part(struct mail_preview *p)
 
 		mail_summary_part(&p->summary, i, &p->part);
 		p->next = is_encrypted(&p->part) ? p->part.end : i + 1;
-		/* With a header that is not read to its end it may be an attachment. */
+		/* If its header is not read to the end it may be an attachment. */
 		if (!is_text(&p->part) || (i > 0 && p->part.header_len > HEADER_MAX))
 			continue;
-		/* The message's own header says nothing of this kind. */
+		/* The message's own header does not say whether it is an attachment. */
 		if (i > 0 && p->part.header_len > 0)
 			want(p, MAIL_PREVIEW_HEADER, p->part.header_off, p->part.header_len,
 			    HEADER_MAX);

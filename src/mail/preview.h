@@ -2,8 +2,8 @@
 #ifndef MAIL_PREVIEW_H
 #define MAIL_PREVIEW_H
 /*
- * The front of what a message says, for lists of messages (RFC 8970): in UTF-8, in one line, no
- * run of blanks longer than one.
+ * The beginning of a message's text, for lists of messages (RFC 8970): in UTF-8, in one line, with
+ * single blanks only.
  *
  *     struct mail_preview p;
  *     mail_preview_begin(&p, &summary);
@@ -12,15 +12,15 @@
  *     buf_str(out, mail_preview_text(&p));
  *     mail_preview_fini(&p);
  *
- * It is taken from the first part in text/plain or text/html that says anything and is no
- * attachment; of HTML it is what is shown (text/html.h), without the title.  Quoted lines, and the
- * line that announces them, are left out unless there is nothing else; so is what stands behind the
- * dashes of a signature.  What is encrypted has an empty preview, as has a message without text.
+ * It is taken from the first text/plain or text/html part that says anything and is not an
+ * attachment; for HTML it is what is shown (text/html.h), without the title.  Quoted lines, and the
+ * line that announces them, are left out unless there is nothing else; so is what follows the
+ * dashes of a signature.  Encrypted messages and messages without text have an empty preview.
  *
- * The struct stays where it is from begin to fini.
+ * The struct must not move from begin to fini.
  *
- * Any bytes are a message.  However large it is, no more than MAIL_PREVIEW_BYTES of it are looked
- * at, and what is found in them is the preview.
+ * Any bytes are a message.  However large it is, at most MAIL_PREVIEW_BYTES of it are read, and
+ * what is found in them is the preview.
  */
 #include "mail/section.h"
 #include "mail/text/html.h"
@@ -33,9 +33,9 @@
 struct mail_preview_text {
 	unsigned chars;
 	size_t n;
-	bool blank;      /* one is due before the next character */
+	bool blank;      /* a blank is due before the next character */
 	unsigned hidden; /* characters without a shape, at the end */
-	size_t line_n;   /* up to here without the last line, */
+	size_t line_n;   /* up to here without the last line */
 	unsigned line_chars;
 	char *p; /* room for MAIL_PREVIEW_CHARS */
 };
@@ -50,7 +50,7 @@ struct mail_preview {
 		MAIL_PREVIEW_BODY,
 		MAIL_PREVIEW_DONE
 	} at;
-	struct mail_range range; /* what is left of the header or body at hand */
+	struct mail_range range; /* what is left of the current header or body */
 	uint32_t left;           /* of MAIL_PREVIEW_BYTES */
 
 	struct mail_decoder decoder;
@@ -61,24 +61,23 @@ struct mail_preview {
 
 	size_t line_n; /* of `line` */
 	bool begun;    /* the line's front was looked at */
-	bool quote;    /* it is one */
-	bool skipping; /* up to an empty line */
-	bool ended;    /* nothing more is said in this part */
+	bool quote;    /* the line is quoted */
+	bool skipping; /* until an empty line */
+	bool ended;    /* nothing more of this part is used */
 	struct mail_preview_text text, quoted;
 
-	/* What stands in these is as long as the numbers above say. */
-	char line[MAIL_PREVIEW_LINE]; /* the front of one, or what came of it since */
+	/* What these hold is as long as the numbers above say. */
+	char line[MAIL_PREVIEW_LINE]; /* the front of a line, or what has become of it */
 	char text_bytes[MAIL_PREVIEW_CHARS * 4], quoted_bytes[MAIL_PREVIEW_CHARS * 4];
 };
 
 /* The summary's bytes must stay until the end. */
 void mail_preview_begin(struct mail_preview *p, const struct mail_summary *summary);
-/* From now on it tells when memory runs out (base/mem.h); then it is good for nothing but fini().
- */
+/* Makes it report when memory runs out (base/mem.h); then only fini() may be called. */
 void mail_preview_tell_oom(struct mail_preview *p, bool *oom);
-/* Bytes of the message that come next.  False: nothing more is needed. */
+/* Gets the next bytes of the message that are needed.  Returns false if none are. */
 bool mail_preview_wants(struct mail_preview *p, struct mail_range *range_r);
-/* At least one byte of the front of that range, at most all of it. */
+/* Feed at least one byte of the front of that range, at most all of it. */
 void mail_preview_feed(struct mail_preview *p, struct str bytes);
 /* Empty, but not NULL: there is nothing to show. */
 struct str mail_preview_text(const struct mail_preview *p);

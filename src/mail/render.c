@@ -5,11 +5,11 @@
 #include "mail/header.h"
 #include "mail/text/lex.h"
 
-/* What a byte of a field costs that is taken to pieces: in bytes that are looked at. */
+/* The cost of a byte in a field that is parsed, in bytes looked at. */
 #define COST 16
 
-/* A field value, unfolded and within limits; NIL when absent, or when it is no text for people and
- * nothing of it fits. */
+/* Puts a field value, unfolded and within limits; NIL if it is absent, or is not text for people
+ * and nothing of it fits. */
 static void
 put_value(struct render *r, struct str value, bool text, struct buf *out)
 {
@@ -35,7 +35,8 @@ take_addresses(struct render *r, struct str value, struct mail_addresses *list)
 	r->cut |= list->cut;
 }
 
-/* One From, Sender and Reply-To count; To, Cc and Bcc add up (RFC 5322 4.5.3). */
+/* Only the first From, Sender and Reply-To count; To, Cc and Bcc add up (RFC 5322 section
+ * 4.5.3). */
 static void
 envelope_field(struct render *r, const struct mail_field *f, struct envelope *e)
 {
@@ -86,7 +87,7 @@ envelope_begin(struct envelope *e, struct str header, bool *oom)
 	    .bcc = none};
 }
 
-/* First letters of the names above: most fields are none of them. */
+/* First letters of the names above: most fields have others. */
 static bool
 maybe_envelope(struct str name)
 {
@@ -151,7 +152,7 @@ put_address(const struct mail_address *a, struct buf *out)
 	buf_putc(out, ' ');
 	render_string(a->mailbox, out);
 	buf_putc(out, ' ');
-	/* A host of NIL would say that a group begins, so a missing one is "". */
+	/* A host of NIL would start a group, so a missing host is "". */
 	if (a->kind == MAIL_ADDRESS_GROUP)
 		buf_puts(out, "NIL");
 	else
@@ -175,7 +176,7 @@ put_addresses(const struct mail_addresses *list, struct buf *out)
 bool
 render_envelope(struct render *r, struct envelope *e, size_t *budget, struct buf *out)
 {
-	/* RFC 9051 7.5.2: an absent or empty Sender or Reply-To is that of From. */
+	/* RFC 9051 section 7.5.2: an absent or empty Sender or Reply-To equals From. */
 	const struct mail_addresses *lists[] = {&e->from, e->sender.n > 0 ? &e->sender : &e->from,
 	    e->reply_to.n > 0 ? &e->reply_to : &e->from, &e->to, &e->cc, &e->bcc};
 
@@ -230,7 +231,7 @@ put_type_params(struct structure *s, const struct mime_part *p, const struct mai
 {
 	if (p->f_type.p != NULL)
 		render_params(params, s->rev2, out);
-	else /* RFC 2045 5.2; a nested message has no charset. */
+	else /* RFC 2045 section 5.2; a nested message has no charset. */
 		buf_puts(out, p->kind == MAIL_PART_LEAF ? "(\"charset\" \"us-ascii\")" : "NIL");
 }
 
@@ -244,7 +245,7 @@ language_part(struct str *rest)
 	return part;
 }
 
-/* RFC 3282: a list of tags, comments removed. */
+/* RFC 3282: a list of tags; comments are removed. */
 static void
 put_language(struct structure *s, struct str value, struct buf *out)
 {
@@ -287,7 +288,7 @@ put_disposition(struct structure *s, struct str value, struct buf *out)
 	mail_params_fini(&p);
 }
 
-/* Does the blank at text[i..end) stand between two encoded words? */
+/* Returns whether the blank at text[i..end) is between two encoded words. */
 static bool
 between_words(struct str text, size_t i, size_t end)
 {
@@ -296,9 +297,9 @@ between_words(struct str text, size_t i, size_t end)
 }
 
 /*
- * RFC 2557 4.4.2: blanks in a long URI come from folding and are no part of it.  Those between
- * encoded words stay: without one these are none (RFC 2047 section 5), and whoever decodes them
- * drops it.
+ * RFC 2557 section 4.4.2: blanks in a long URI come from folding and are not part of it.  Those
+ * between encoded words stay: without a blank these would not be encoded words (RFC 2047 section
+ * 5), and decoding drops it.
  */
 static void
 put_location(struct render *r, struct str value, struct buf *out)
@@ -329,7 +330,7 @@ put_location(struct render *r, struct str value, struct buf *out)
 	render_string(buf_as_str(&r->scratch), out);
 }
 
-/* ` disposition language location)`, the end of both extension lists, behind a common part. */
+/* Puts ` disposition language location)`, the end of both extension lists, after a common part. */
 static void
 put_extension_tail(struct structure *s, const struct mime_part *p)
 {
@@ -346,7 +347,7 @@ put_extension_tail(struct structure *s, const struct mime_part *p)
 	s->shared = s->body->n;
 }
 
-/* Type as it is written in the message; the lower-case one where there is none. */
+/* Puts the type as written in the message, or in lower case if there is none. */
 static void
 put_type(struct structure *s, const struct mime_part *p, struct buf *out)
 {
@@ -365,7 +366,7 @@ put_type(struct structure *s, const struct mime_part *p, struct buf *out)
 	if (p->kind != MAIL_PART_MULTIPART) {
 		buf_putc(out, ' ');
 		if (p->opaque)
-			buf_puts(out, "NIL"); /* those of a container would say too much */
+			buf_puts(out, "NIL"); /* a container's parameters would say too much */
 		else
 			put_type_params(s, p, &params, out);
 	} else {
@@ -376,7 +377,7 @@ put_type(struct structure *s, const struct mime_part *p, struct buf *out)
 	mail_params_fini(&params);
 }
 
-/* RFC 9051 body-fields: parameters have gone out with the type. */
+/* RFC 9051 body-fields: parameters were already sent with the type. */
 static void
 put_basic(struct structure *s, const struct mime_part *p)
 {
@@ -389,7 +390,7 @@ put_basic(struct structure *s, const struct mime_part *p)
 	buf_putc(out, ' ');
 	put_value(s->r, p->f_description, true, out);
 	buf_putc(out, ' ');
-	if (encoding.n > s->r->limits->field) { /* unknown all the same */
+	if (encoding.n > s->r->limits->field) { /* unknown in any case */
 		encoding.n = s->r->limits->field;
 		s->r->cut = true;
 	}
@@ -421,8 +422,8 @@ put_leaf_lines(struct structure *s, const struct mime_part *p)
 }
 
 /*
- * The parts in their order, each opened, then those inside it, then closed: the tree is walked by
- * its numbers, and nothing recurses.
+ * Parts in order: each is opened, then those inside it, then closed.  The tree is walked by its
+ * numbers, without recursion.
  */
 enum { OPEN, ENVELOPE, ENVELOPE_PUT, CLOSE_MESSAGE, CLOSE_MULTIPART, MD5, TAIL, DONE };
 
@@ -448,7 +449,7 @@ begin_structure(struct structure *s, const struct mime_part *p)
 	return MD5;
 }
 
-/* The part is closed: on with its next sibling, or with what it is in. */
+/* The part is closed: continue with its next sibling, or with its parent. */
 static unsigned
 next_part(struct structure *s, const struct mime_part *p)
 {

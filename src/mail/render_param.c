@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Strings and parameter lists as FETCH sends them: see render_int.h. */
+/* Strings and parameter lists for FETCH: see render_int.h. */
 #include "mail/render_int.h"
 
 #include "mail/header.h"
 
-/* A longer quoted string would be legal, but is hard on line-minded clients. */
+/* A longer quoted string is legal, but hard on line-based clients. */
 #define QUOTED_MAX 1000
 
 void
@@ -35,8 +35,8 @@ render_string(struct str s, struct buf *out)
 	out->n = (size_t)(q - out->p);
 }
 
-/* In UTF-8 the extended form is decoded; what was hidden by an encoding is then no better than what
- * stands in a header. */
+/* In UTF-8 the extended form is decoded; what an encoding hid is then treated like the contents of
+ * a header. */
 static void
 put_param(const struct mail_param *p, bool utf8, struct buf *out)
 {

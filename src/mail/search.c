@@ -2,10 +2,10 @@
 /*
  * Substring search: see search.h.
  *
- * Keys that look into the same text are one group of needles.  The parts of a message are gone
- * through in their order; of each its header and its body are wanted as far as a group has needles
- * to be found there.  Text flows through transfer decoding, charset conversion, of HTML the removal
- * of markup, and folding to the needles of all groups it is for.
+ * Keys that search the same text form a group of needles.  The parts of a message are visited in
+ * order; header and body of each are wanted as long as a group has needles to find there.  Text
+ * passes through transfer decoding, charset conversion, removal of markup (for HTML) and folding to
+ * the needles of all groups that it is for.
  */
 #include "mail/search.h"
 
@@ -19,16 +19,16 @@
 #define PIECE 16384u /* bytes of a body taken at a time */
 
 struct group {
-	struct mail_needles *needles; /* NULL: no key looks there */
+	struct mail_needles *needles; /* NULL: no key searches there */
 	bool known;                   /* all of the text was seen */
-	bool looked;                  /* of a summary's text: what the summary has of it was */
+	bool looked; /* of a summary's text: what the summary has of it was searched */
 };
 
 struct key {
 	enum mail_search_in in;
 	enum mail_text which;
 	struct str field;
-	struct buf text; /* until it is a needle */
+	struct buf text; /* until it becomes a needle */
 	struct group *group;
 	size_t number; /* of the needle */
 };
@@ -39,22 +39,22 @@ struct mail_search {
 	struct key *keys;
 	size_t n, cap;
 	struct group body, text, texts[MAIL_TEXT_COUNT];
-	struct group *fields; /* as names.v, and one more */
+	struct group *fields; /* like names.v, and one more */
 	struct mail_names names;
 	struct str *name_v;
 	size_t name_n;
 
 	/* the message */
 	struct mail_summary summary;
-	uint32_t i; /* the part at hand */
+	uint32_t i; /* the current part */
 	struct mail_part part;
 	bool part_known;
 	enum where where;
-	struct mail_range range; /* of the header or body at hand */
-	uint64_t done;           /* of it */
+	struct mail_range range; /* of the current header or body */
+	uint64_t done;           /* this much of it */
 	bool within;
 	struct group *to[2]; /* groups that this text is for, or NULL */
-	/* and of the field at hand: of that name, and of its text in a summary that was cut */
+	/* and for the current field: by its name, and by its text in a summary that was cut */
 	struct group *field, *cut;
 
 	/* decoding */
@@ -86,7 +86,7 @@ mail_search_new(void)
 	return mail_search_try_new(NULL);
 }
 
-/* What belongs to the text at hand. */
+/* Drops what belongs to the current text. */
 static void
 drop_text(struct mail_search *s)
 {
@@ -156,7 +156,7 @@ mail_search_add(struct mail_search *s, enum mail_search_in in, struct str field,
 	return s->n - 1;
 }
 
-/* The names of fields, each once.  False: there is no memory. */
+/* Collects the names of fields, each once.  Returns false if there is no memory. */
 static bool
 gather_names(struct mail_search *s)
 {
@@ -205,7 +205,7 @@ window_of(const struct group *g)
 	return g->needles != NULL ? mail_needles_window(g->needles) : 0;
 }
 
-/* Each key to the needles of its group.  False: there is no memory. */
+/* Adds each key to the needles of its group.  Returns false if there is no memory. */
 static bool
 hand_out_keys(struct mail_search *s)
 {
@@ -252,7 +252,7 @@ group_begin(struct group *g)
 		mail_needles_begin(g->needles);
 }
 
-/* Is something to be found there yet? */
+/* Returns whether something there is still to be found. */
 static bool
 open(const struct group *g)
 {
@@ -300,7 +300,7 @@ mail_search_begin(struct mail_search *s, const struct mail_summary *summary)
 		mail_needles_end(s->body.needles, MAIL_NEEDLES_PLAIN);
 	if (s->text.needles != NULL)
 		mail_needles_end(s->text.needles, MAIL_NEEDLES_PLAIN);
-	/* At once: who asks later may have let the header pass. */
+	/* Decide now: later the header may have passed. */
 	for (size_t i = 0; (summary->flags & MAIL_SUMMARY_CUT) != 0 && i < MAIL_TEXT_COUNT; i++)
 		if (s->texts[i].needles != NULL)
 			look_at_text(s, &s->texts[i], (enum mail_text)i);
@@ -334,7 +334,8 @@ feed_folded(struct mail_search *s, enum mail_needles_stream stream)
 			mail_needles_feed(s->to[i]->needles, stream, buf_as_str(&s->folded));
 }
 
-/* The text of a summary that the field of that name is in, if it was cut and is looked for. */
+/* Returns the text of a summary that has the field of that name, if it was cut and is searched
+ * for. */
 static struct group *
 cut_text(struct mail_search *s, struct str name)
 {
@@ -358,7 +359,7 @@ cut_text(struct mail_search *s, struct str name)
 	return NULL;
 }
 
-/* The name of a field goes to those for whom the header is, as its value. */
+/* A field's name goes to the groups that search the header, like its value. */
 static void
 field_begin(struct mail_search *s, struct str name)
 {
@@ -409,7 +410,7 @@ field_piece(struct mail_search *s, const struct mail_fields_piece *p)
 		mail_needles_end(s->cut->needles, MAIL_NEEDLES_PLAIN);
 }
 
-/* All fields of a header, decoded, one a line. */
+/* Feeds all fields of a header, decoded, one per line. */
 static void
 feed_header(struct mail_search *s, struct str bytes, bool last)
 {
@@ -495,8 +496,8 @@ feed_body(struct mail_search *s, struct str bytes, bool last)
 	}
 }
 
-/* Is the leaf text for people?  A message in a form of its own (delivery-status,
- * disposition-notification, ...; RFC 9051 6.4.4 BODY) is. */
+/* Returns whether the leaf is text for people.  A message in a special form is (delivery-status,
+ * disposition-notification, ...; RFC 9051 section 6.4.4 BODY). */
 static bool
 is_text(const struct mail_part *p)
 {
@@ -526,7 +527,7 @@ any_field_open(const struct mail_search *s)
 	return false;
 }
 
-/* Is the header or body at hand looked at?  For whom? */
+/* Decides whether the current header or body is searched, and for whom. */
 static bool
 choose_range(struct mail_search *s)
 {
@@ -600,7 +601,7 @@ mail_search_wants(struct mail_search *s, struct mail_range *range_r)
 	return false;
 }
 
-/* Is nothing to be found in this text any more? */
+/* Returns whether nothing more is to be found in this text. */
 static bool
 satisfied(const struct mail_search *s)
 {

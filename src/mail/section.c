@@ -2,7 +2,7 @@
 /* Sections: see section.h. */
 #include "mail/section.h"
 
-/* The child of that number, or 0 (part 0 is nobody's child). */
+/* Returns the child of that number, or 0 (part 0 is nobody's child). */
 static uint32_t
 child(const struct mail_summary *s, uint32_t index, uint32_t number)
 {
@@ -18,9 +18,9 @@ child(const struct mail_summary *s, uint32_t index, uint32_t number)
 }
 
 /*
- * One number further: `message` is the message (part 0 or the child of a
- * MESSAGE part), or a multipart.  A message that is no multipart has a part
- * 1, which is its own body (RFC 9051 6.4.5.1).
+ * Goes one number further: `message` is the message (part 0 or the child of a
+ * MESSAGE part), or a multipart.  A message that is not multipart has a part 1,
+ * which is its own body (RFC 9051 section 6.4.5.1).
  */
 static bool
 descend(const struct mail_summary *s, uint32_t number, uint32_t *index, bool *at_message)

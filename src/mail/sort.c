@@ -7,9 +7,9 @@
 #include "mail/text/lex.h"
 #include "mail/text/text.h"
 
-/* ---- the envelope, as it is ready to be sent ---- */
+/* ---- the envelope in the form ready to send ---- */
 
-/* A number of bytes in braces; the reader stands behind the line end. */
+/* Takes a number of bytes in braces; the reader is after the line end. */
 static size_t
 take_literal(struct rd *r)
 {
@@ -22,7 +22,7 @@ take_literal(struct rd *r)
 	return n;
 }
 
-/* Appends a string; false: it is NIL. */
+/* Appends a string; returns false if it is NIL. */
 static bool
 take_nstring(struct rd *r, struct buf *out)
 {
@@ -47,7 +47,7 @@ skip_blank(struct rd *r)
 	(void)rd_bytes(r, 1);
 }
 
-/* A list of addresses, or NIL, is passed by. */
+/* Skips a list of addresses, or NIL. */
 static void
 skip_list(struct rd *r, struct buf *scratch)
 {
@@ -66,7 +66,7 @@ skip_list(struct rd *r, struct buf *scratch)
 	} while (depth > 0 && !r->bad);
 }
 
-/* Date and subject are passed by: the reader stands before the blank of the first list. */
+/* Skips date and subject: the reader is before the blank of the first list. */
 static struct rd
 envelope_of(const struct mail_summary *s, struct buf *scratch)
 {
@@ -89,7 +89,7 @@ struct first { /* of a list: where its parts are in the scratch buffer */
 	size_t end[4];
 };
 
-/* The list stays as it is for whoever reads on: r is a copy. */
+/* The list stays unread for the caller, since r is a copy. */
 static void
 read_first(struct rd r, struct buf *scratch, struct first *a)
 {
@@ -117,7 +117,7 @@ part_of(const struct buf *scratch, const struct first *a, int i)
 {
 	size_t from = i > 0 ? a->end[i - 1] : 0;
 
-	if (a->end[i] == from) /* of an empty buffer, too */
+	if (a->end[i] == from) /* also if the buffer is empty */
 		return STR("");
 	return (struct str){scratch->p + from, a->end[i] - from};
 }
@@ -169,7 +169,7 @@ make_subject(const struct mail_summary *s, struct mail_sort_keys *k)
 	buf_fini(&base);
 }
 
-/* The keys that come from a list of addresses. */
+/* The keys made from a list of addresses. */
 struct source {
 	enum mail_sort mailbox, display; /* MAIL_SORTS: none */
 };
@@ -236,8 +236,8 @@ mail_sort_fini(struct mail_sort_keys *k)
 
 /* ---- ids ---- */
 
-/* What is between the angle brackets, without its quoting: 0 unless it has a left and a right side.
- */
+/* Hashes what is between the angle brackets, without quoting; 0 unless it has a left and a right
+ * side. */
 static uint64_t
 hash_id(struct str id, struct buf *scratch)
 {
@@ -262,10 +262,10 @@ hash_id(struct str id, struct buf *scratch)
 	if (quoted || !at || left == 0 || scratch->n < left + 2)
 		return 0;
 	hash = XXH3_64bits(scratch->p, scratch->n);
-	return hash != 0 ? hash : 1; /* 0 says that there is none */
+	return hash != 0 ? hash : 1; /* 0 means none */
 }
 
-/* The next "<...>" in the text, its blanks dropped by whoever made the text, or not. */
+/* Takes the next "<...>" in the text, without blanks, whether or not the text still has them. */
 static bool
 next_id(struct str *text, struct buf *id)
 {
@@ -285,7 +285,7 @@ next_id(struct str *text, struct buf *id)
 	return true;
 }
 
-/* The first valid id, or 0. */
+/* Returns the first valid id, or 0. */
 static uint64_t
 first_id(struct str text, struct buf *id, struct buf *scratch)
 {
@@ -296,8 +296,8 @@ first_id(struct str text, struct buf *id, struct buf *scratch)
 	return hash;
 }
 
-/* Of two fields the summary has the first thing that looks like an id; where that is not valid a
- * later one in the envelope may be. */
+/* Of two fields the summary only has the first thing that looks like an id; if that is invalid, a
+ * later one in the envelope may be valid. */
 static uint64_t
 first_in_envelope(
     const struct mail_summary *s, bool message_id, struct buf *id, struct buf *scratch)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Summaries made and opened: see summary.h.  All numbers are little-endian:
+ * Making and opening summaries: see summary.h.  All numbers are little-endian:
  *
- *     0   4  "TSM" and the version, 3 (version 2 had not the last text, 1 not the last three)
+ *     0   4  "TSM" and the version, 3 (version 2 lacked the last text, 1 the last three)
  *     4   4  length of the whole
- *     8   8  XXH3 of all that follows, its seed the version (of version 1: 0)
+ *     8   8  XXH3 of all that follows, seeded with the version (version 1: with 0)
  *     16  8  size of the message
  *     24  8  length of its header
  *     32  8  sent
@@ -36,7 +36,7 @@
 #define VERSION 3
 /* What it costs to decode a byte: in bytes that are looked at. */
 #define COST 16
-/* Of a preview: bytes at a time, and what one of them costs. */
+/* For a preview: bytes at a time, and the cost of each. */
 #define PREVIEW_PIECE 1024u
 #define PREVIEW_COST 8
 
@@ -76,17 +76,17 @@ struct making {
 	struct envelope e;
 	struct structure structure;
 	struct buf *out;
-	size_t base; /* where the summary begins in out */
+	size_t base; /* start of the summary in out */
 	struct buf key, body;
 	uint32_t flags;
 	unsigned stage;               /* in stages[] */
 	unsigned item;                /* in texts[] */
-	size_t at;                    /* in the message, or in a list of addresses */
-	size_t from;                  /* where the text begins that is being put */
+	size_t at;                    /* position in the message, or in a list of addresses */
+	size_t from;                  /* start of the text being put */
 	struct mail_preview *preview; /* NULL: not begun */
 };
 
-/* The text `which` is what has been appended to out since `from`. */
+/* Makes what has been appended to out since `from` the text `which`. */
 static void
 note_text(struct making *k, enum mail_text which, size_t from)
 {
@@ -102,7 +102,7 @@ note_absent(struct making *k, enum mail_text which)
 	put_le32(k->out->p + k->base + HEAD + (size_t)which * 8 + 4, ABSENT);
 }
 
-/* The base subject stands in the subject as a rule: then it takes no bytes of its own. */
+/* The base subject is usually part of the subject: then it takes no bytes of its own. */
 static void
 put_base_subject(struct making *k, struct str subject)
 {
@@ -137,7 +137,7 @@ put_subject(struct making *k)
 	put_base_subject(k, subject);
 }
 
-/* False: not all of them yet. */
+/* Returns false if not all of them are done. */
 static bool
 put_addresses_text(struct making *k, enum mail_text which, const struct mail_addresses *list,
     bool present, size_t *budget)
@@ -158,7 +158,7 @@ put_addresses_text(struct making *k, enum mail_text which, const struct mail_add
 	return true;
 }
 
-/* "<...>" pieces of a field, blanks in them dropped, until max of them have been found. */
+/* Puts the "<...>" pieces of a field, without blanks inside, up to max of them. */
 static void
 put_ids(struct making *k, enum mail_text which, struct str value, size_t max)
 {
@@ -211,7 +211,7 @@ put_part(const struct mime_part *p, struct buf *out)
 	buf_le32(out, p->charset.len);       /* 60 */
 }
 
-/* ---- the stages: true when the next one is to begin, in steps like mime_walk_step() ---- */
+/* ---- the stages: true if the next one may begin; in steps like mime_walk_step() ---- */
 
 static bool
 find_parts(struct making *k, size_t *budget)
@@ -231,7 +231,7 @@ read_envelope(struct making *k, size_t *budget)
 	return envelope_read(&k->r, &k->e, budget);
 }
 
-/* The next bytes to look at, up to n. */
+/* Returns the next bytes to look at, up to n. */
 static struct str
 piece(struct making *k, uint64_t n, size_t *budget)
 {
@@ -408,7 +408,7 @@ put_tail(struct making *k, size_t *budget)
 	return true;
 }
 
-/* Of what has been made, all but the last text: it stays where it is until that is put. */
+/* Views what has been made except the last text; it stays where it is until that is put. */
 static struct mail_summary
 view_of(const struct making *k)
 {
@@ -482,7 +482,7 @@ least(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
-/* Each row with smaller limits, so small at last that MAIL_SUMMARY_MIN is enough. */
+/* Each row has smaller limits; with the last ones MAIL_SUMMARY_MIN is enough. */
 static struct mail_limits
 tighten(const struct mail_limits *l, size_t step)
 {
@@ -529,7 +529,7 @@ too_large(const struct mail_summarizer *s)
 	return s->k.out->n - s->k.base + s->k.body.n > s->limits.summary;
 }
 
-/* It only grows from step to step, so it need not be made to its end. */
+/* It only grows from step to step, so it need not be completed. */
 static void
 begin_again(struct mail_summarizer *s)
 {
@@ -642,7 +642,8 @@ part_row(const struct mail_summary *s, uint32_t i)
 	return s->bytes.p + HEAD + (size_t)s->text_count * 8 + (size_t)i * PART;
 }
 
-/* Ranges within the message, names within the summary, and a tree. */
+/* Checks that ranges are within the message, names within the summary, and the parts form a
+ * tree. */
 static bool
 part_sound(const struct mail_summary *s, uint32_t i, uint32_t names)
 {
@@ -664,7 +665,7 @@ part_sound(const struct mail_summary *s, uint32_t i, uint32_t names)
 	       within(get_le32(row + 56), get_le32(row + 60), left);
 }
 
-/* A wrong version is found, too. */
+/* Also detects a wrong version. */
 static uint64_t
 summary_hash(struct str bytes)
 {

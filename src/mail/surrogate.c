@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Headers in UTF-8 for clients that take ASCII only: see surrogate.h. */
+/* Headers in UTF-8 for clients that only accept ASCII: see surrogate.h. */
 #include "mail/surrogate.h"
 
 #include "base/base64.h"
 #include "mail/text/text.h"
 
-/* Of an encoded word, with "=?utf-8?B?" and "?=" no more than 75 bytes (RFC 2047 section 2). */
+/* Bytes in an encoded word: with "=?utf-8?B?"  and "?=" at most 75 (RFC 2047 section 2). */
 #define WORD_BYTES 45u
 #define ADDRESSES_MAX 10000u
 
-/* It belongs to nobody, whoever is called so (section 2.1). */
+/* An address that belongs to nobody (section 2.1). */
 static const struct str nobody = {"invalid", 7},
                         nowhere = {"internationalized-address.invalid", 33};
 
@@ -21,7 +21,7 @@ mail_surrogate_needed(struct str s)
 
 /* ---- encoded words */
 
-/* Length of the front of utf8 that fits into a word, whole characters only. */
+/* Returns the length of the front of utf8 that fits into a word, in whole characters. */
 static size_t
 word_front(struct str utf8)
 {
@@ -101,7 +101,7 @@ mail_surrogate_address(const struct mail_address *a, struct buf *text)
 	return made;
 }
 
-/* Can it stand without quotes? */
+/* Returns whether it needs no quotes. */
 static bool
 is_plain(struct str s)
 {
@@ -125,7 +125,7 @@ put_quoted(struct str s, struct buf *out)
 	buf_putc(out, '"');
 }
 
-/* A display name or the name of a group.  Encoded words are none in quotes. */
+/* Puts a display name or the name of a group.  Encoded words are not recognised in quotes. */
 static void
 put_phrase(struct str s, struct buf *out)
 {
@@ -157,7 +157,7 @@ put_mailbox(const struct mail_address *a, struct buf *out)
 	buf_putc(out, '>');
 }
 
-/* False: there are none. */
+/* Returns false if there are none. */
 static bool
 put_addresses(struct str value, const char *fold, struct buf *out)
 {
@@ -192,7 +192,7 @@ put_addresses(struct str value, const char *fold, struct buf *out)
 
 /* ---- parameters (section 2.2) */
 
-/* The end of what begins at p and is left with one byte: a quoted string, a comment. */
+/* Returns the end of what begins at p, at least one byte: a quoted string or a comment. */
 static const char *
 past_quoted(const char *p, const char *end)
 {
@@ -218,7 +218,7 @@ past_comment(const char *p, const char *end)
 	return end;
 }
 
-/* Takes the front up to a semicolon off *rest. */
+/* Takes everything before a semicolon off *rest. */
 static struct str
 take_parameter(struct str *rest)
 {
@@ -232,7 +232,7 @@ take_parameter(struct str *rest)
 	return front;
 }
 
-/* False: its first word cannot be shown, so nothing can. */
+/* Returns false if its first word cannot be shown, so that nothing can. */
 static bool
 put_parameters(struct str value, struct buf *out)
 {
@@ -262,7 +262,7 @@ is_one_of(struct str name, const char *const *names)
 	return false;
 }
 
-/* The field becomes one that can be shown, or nothing (section 2.4). */
+/* Puts the field in a form that can be shown, or leaves it out (section 2.4). */
 static void
 put_field(const struct mail_field *f, struct buf *out)
 {
@@ -292,7 +292,7 @@ put_field(const struct mail_field *f, struct buf *out)
 	buf_fini(&made);
 }
 
-/* More of a field that is longer than others. */
+/* Puts more of a field that is longer than others. */
 static void
 put_further(struct mail_surrogate *s, struct str bytes, struct buf *out)
 {
@@ -313,7 +313,7 @@ put_piece(struct mail_surrogate *s, const struct mail_fields_piece *p, struct bu
 		put_further(s, p->field.all, out);
 		return;
 	}
-	/* The front of a long one may end within a character. */
+	/* The front of a long field may end inside a character. */
 	s->dropped = p->last ? mail_surrogate_needed(p->field.all) : !str_is_ascii(p->field.all);
 	if (!s->dropped)
 		buf_str(out, p->field.all);

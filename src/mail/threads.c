@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Threads of messages: see threads.h.  Numbers below n are messages, those from n on dummies (RFC
- * 5256 section 3).  It is done in stages, each a pass over messages or dummies that can stop after
- * each piece.
+ * Threads of messages: see threads.h.  Numbers below n are messages, from n on dummies (RFC 5256
+ * section 3).  It works in stages, each a pass over messages or dummies that can stop after each
+ * piece.
  */
 #include "mail/threads.h"
 
@@ -23,22 +23,22 @@ struct mail_threads {
 	enum mail_threads_by by;
 	struct mail_threads_input in;
 	uint64_t room, needs, held;
-	stage_f *const *stage; /* NULL: it has not begun */
-	size_t at;             /* where the stage is */
+	stage_f *const *stage; /* NULL: not begun */
+	size_t at;             /* position in the stage */
 
 	struct forest forest; /* links; later only its parents are used */
 	uint64_t *hash;       /* of ids */
-	uint32_t *slot;       /* numbers by their ids, plus one; as many as a power of two */
+	uint32_t *slot;       /* numbers plus one, by ids; a power of two of them */
 	size_t slots;
-	size_t ref;    /* of the message at `at`, */
-	uint32_t last; /* and what the reference before stands for */
+	size_t ref;    /* of the message at `at` */
+	uint32_t last; /* and what the previous reference stands for */
 
 	uint32_t *order;   /* messages by date, then by number */
 	uint32_t *by_rank; /* n + 1, of dates or subjects */
 	uint32_t *root;    /* those of step 4 */
 	size_t roots;
 	uint32_t *first, *tail,
-	    *next; /* of children; before, first counts them, or has the oldest */
+	    *next; /* of children; before, first counts them or has the oldest */
 	uint32_t first_root, last_root;
 };
 
@@ -48,7 +48,7 @@ is_dummy(const struct mail_threads *t, uint32_t m)
 	return m >= t->in.n;
 }
 
-/* False: no room. */
+/* Returns false if there is no room. */
 static bool
 take(struct mail_threads *t, uint64_t bytes)
 {
@@ -66,7 +66,7 @@ give(struct mail_threads *t, uint64_t bytes)
 	t->needs = t->held;
 }
 
-/* Where a piece that begins at t->at ends. */
+/* Returns where a piece that begins at t->at ends. */
 static size_t
 piece_end(const struct mail_threads *t, size_t n)
 {
@@ -112,7 +112,7 @@ grow(struct mail_threads *t, size_t cap)
 	return true;
 }
 
-/* The place of an id: where it is, or where it would be. */
+/* Returns the place of an id: where it is, or would be. */
 static size_t
 slot_of(const struct mail_threads *t, uint64_t hash)
 {
@@ -123,7 +123,7 @@ slot_of(const struct mail_threads *t, uint64_t hash)
 	return at;
 }
 
-/* At most half of the slots are taken. */
+/* At most half of the slots are used. */
 static bool
 grow_table(struct mail_threads *t, size_t cap)
 {
@@ -200,7 +200,7 @@ place_dates(struct mail_threads *t)
 
 /* ---- ORDEREDSUBJECT ---- */
 
-/* The first message of a subject has all others below it. */
+/* The first message of a subject gets all others below it. */
 static enum piece
 group_subjects(struct mail_threads *t)
 {
@@ -216,7 +216,7 @@ group_subjects(struct mail_threads *t)
 
 /* ---- REFERENCES, step 1 ---- */
 
-/* Of several messages with an id the first one has it. */
+/* If several messages have the same id, the first one counts. */
 static enum piece
 add_ids(struct mail_threads *t)
 {
@@ -236,7 +236,7 @@ add_ids(struct mail_threads *t)
 	return end_piece(t, t->in.n);
 }
 
-/* What an id stands for.  False: no room for a dummy. */
+/* Finds what an id stands for.  Returns false if there is no room for a dummy. */
 static bool
 find_id(struct mail_threads *t, uint64_t hash, uint32_t *m_r)
 {
@@ -256,7 +256,7 @@ find_id(struct mail_threads *t, uint64_t hash, uint32_t *m_r)
 	return true;
 }
 
-/* (B): the last reference is the parent, whatever others said. */
+/* (B): the last reference becomes the parent, whatever others said. */
 static void
 end_message(struct mail_threads *t)
 {
@@ -270,7 +270,7 @@ end_message(struct mail_threads *t)
 	t->at++;
 }
 
-/* (A): each reference is the parent of the next one that has none. */
+/* (A): each reference becomes the parent of the next one without a parent. */
 static enum piece
 link_references(struct mail_threads *t)
 {
@@ -296,7 +296,7 @@ link_references(struct mail_threads *t)
 
 /* ---- step 3 ---- */
 
-/* The next message above, or the dummy that has no parent; dummies in between remember it. */
+/* Returns the next message above, or the dummy without a parent; dummies in between remember it. */
 static uint32_t
 above(struct mail_threads *t, uint32_t m)
 {
@@ -328,7 +328,7 @@ prune(struct mail_threads *t)
 	return end_piece(t, t->in.n);
 }
 
-/* A dummy with a single message below it gives way to it. */
+/* A dummy with a single message below it is replaced by that message. */
 static enum piece
 prune_single(struct mail_threads *t)
 {
@@ -361,7 +361,7 @@ list_roots(struct mail_threads *t)
 	return end_piece(t, t->in.n);
 }
 
-/* The place of a thread's subject in the table; NULL: it has none. */
+/* Returns the place of a thread's subject in the table; NULL: it has none. */
 static uint32_t *
 subject_of(const struct mail_threads *t, uint32_t root)
 {
@@ -392,7 +392,7 @@ fill_subjects(struct mail_threads *t)
 	return end_piece(t, t->roots);
 }
 
-/* (C)(iv); a dummy below a dummy is one that was deleted. */
+/* (C)(iv); a dummy below a dummy counts as deleted. */
 static void
 merge(struct mail_threads *t, uint32_t m, uint32_t *there)
 {
@@ -449,7 +449,7 @@ add_child(struct mail_threads *t, uint32_t up, uint32_t m)
 	t->tail[up] = m;
 }
 
-/* The older ones first, at each level. */
+/* Builds each level, older ones first. */
 static enum piece
 build(struct mail_threads *t)
 {
@@ -474,7 +474,7 @@ build(struct mail_threads *t)
 
 /* ---- REFS: the roots ---- */
 
-/* In t->tail are parents, or what is above them; a root that has its place is above itself. */
+/* t->tail holds parents, or what is above them; a root that has its place is above itself. */
 static uint32_t
 root_of(struct mail_threads *t, uint32_t m)
 {
@@ -491,7 +491,7 @@ root_of(struct mail_threads *t, uint32_t m)
 	return root;
 }
 
-/* The newest message first, each thread before those that are there. */
+/* Newest message first: puts each thread before the existing ones. */
 static enum piece
 order_by_newest(struct mail_threads *t)
 {

@@ -2,9 +2,9 @@
 /*
  * Binary parts to base64: see unbinary.h.
  *
- * Bytes come in any pieces.  A line is kept back only while it may be a delimiter, and in a
- * header; all else goes through.  In a body that is being encoded the last line end is kept
- * back as well: before a delimiter it is the delimiter's (RFC 2046 5.1.1).
+ * Bytes come in pieces of any size.  A line is held back only while it may be a delimiter, and in a
+ * header; everything else passes.  In a body that is being encoded the last line end is held back
+ * as well: before a delimiter it belongs to the delimiter (RFC 2046 section 5.1.1).
  */
 #include "mail/unbinary.h"
 
@@ -12,9 +12,9 @@
 #include "base/mem.h"
 #include "mail/mime_int.h"
 
-#define NESTING 100u  /* multiparts inside one another */
+#define NESTING 100u  /* nested multiparts */
 #define HEADER 65536u /* bytes of a part's header */
-#define LINE 57u      /* bytes that become a line of 76 */
+#define LINE 57u      /* bytes that make a line of 76 */
 
 struct open {
 	size_t boundary_off, boundary_len; /* in boundaries */
@@ -25,16 +25,16 @@ struct mail_unbinary {
 	struct open open[NESTING];
 	size_t depth;
 	struct buf boundaries;
-	bool in_header, digest; /* digest: without a Content-Type it is a message */
-	bool lost;              /* a header that is too long: to its end it passes */
-	bool encoding;          /* the body that is being read */
+	bool in_header, digest; /* digest: a message if it has no Content-Type */
+	bool lost;              /* a header that is too long passes to its end */
+	bool encoding;          /* encoding the current body */
 	bool mid_line;          /* the line is known, its rest passes */
 	struct buf line;        /* not known yet, or of a header */
-	bool no_delimiter;      /* its front says that it is none */
+	bool no_delimiter;      /* its front cannot be a delimiter's */
 	struct buf header;
 	struct buf raw; /* less than LINE, to be encoded */
-	bool first;     /* nothing of this body has been encoded */
-	char eol[2];    /* kept back */
+	bool first;     /* nothing of this body has been encoded yet */
+	char eol[2];    /* held back */
 	uint8_t eol_n;
 };
 
@@ -97,7 +97,7 @@ encode_base64(struct mail_unbinary *u, struct str bytes, struct buf *out)
 		buf_put(&u->raw, bytes.p, bytes.n);
 }
 
-/* Bytes of a body; a line end only at their end. */
+/* Takes bytes of a body; a line end only at their end. */
 static void
 body(struct mail_unbinary *u, struct str bytes, struct buf *out)
 {
@@ -121,7 +121,7 @@ body(struct mail_unbinary *u, struct str bytes, struct buf *out)
 	u->eol_n = (uint8_t)keep;
 }
 
-/* The body ends; with a delimiter behind it the last line end is not its own. */
+/* Ends the body; if a delimiter follows, the last line end is not part of it. */
 static void
 body_end(struct mail_unbinary *u, bool delimiter, struct buf *out)
 {
@@ -168,7 +168,7 @@ push_boundary(struct mail_unbinary *u, const struct mail_params *params, bool di
 		    .boundary_off = off, .boundary_len = u->boundaries.n - off, .digest = digest};
 }
 
-/* What the body behind this header is, as mime.c sees it; a multipart is open from here on. */
+/* Finds what the body after this header is, as mime.c sees it; a multipart is open from here on. */
 static enum mail_part_kind
 read_type(struct mail_unbinary *u, struct str header)
 {
@@ -187,7 +187,7 @@ read_type(struct mail_unbinary *u, struct str header)
 	return kind;
 }
 
-/* Its empty line is there: what comes behind it? */
+/* The empty line has come: decide what follows. */
 static void
 header_end(struct mail_unbinary *u, struct buf *out)
 {
@@ -251,7 +251,8 @@ match(const struct mail_unbinary *u, struct str line, size_t *depth_r)
 	return found.what;
 }
 
-/* A delimiter line, or the front of one, of which the rest passes.  False: it is none. */
+/* Handles a delimiter line, or the front of one, whose rest passes.  Returns false if it is not
+ * one. */
 static bool
 delimiter_line(struct mail_unbinary *u, struct str line, struct buf *out)
 {
@@ -260,7 +261,7 @@ delimiter_line(struct mail_unbinary *u, struct str line, struct buf *out)
 
 	if (what == MIME_LINE_OTHER)
 		return false;
-	buf_str(out, buf_as_str(&u->header)); /* one that has no end */
+	buf_str(out, buf_as_str(&u->header)); /* a header without an end */
 	u->header.n = 0;
 	body_end(u, true, out);
 	buf_str(out, line);
@@ -284,7 +285,7 @@ whole_line(struct mail_unbinary *u, struct str line, struct buf *out)
 		body(u, line, out);
 }
 
-/* May what is there of a line still be, or become, one that has to be seen as a whole? */
+/* Returns whether the start of a line may be, or become, one that must be seen as a whole. */
 static bool
 has_to_wait(const struct mail_unbinary *u)
 {
@@ -296,7 +297,7 @@ has_to_wait(const struct mail_unbinary *u)
 	       (line.n == 1 || line.p[1] == '-');
 }
 
-/* The rest of a line that passes, and its end. */
+/* Passes the rest of a line, and its end. */
 static void
 pass(struct mail_unbinary *u, struct str bytes, struct buf *out)
 {
@@ -307,7 +308,7 @@ pass(struct mail_unbinary *u, struct str bytes, struct buf *out)
 		body(u, bytes, out);
 }
 
-/* Bytes of one line: its end at most at their end. */
+/* Takes bytes of one line: a line end only at their end. */
 static void
 take_part_of_line(struct mail_unbinary *u, struct str bytes, struct buf *out)
 {

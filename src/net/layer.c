@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The stack of layers, see layer.h.  stream.c calls in here where bytes come up
- * and go down, and only when there is a stack.
+ * The stack of layers, see layer.h.  stream.c calls in here where bytes move up
+ * and down, and only if there is a stack.
  */
 #include "net/layer.h"
 
@@ -62,7 +62,7 @@ layers_of(struct stream *s)
 	return s->layers;
 }
 
-/* Gives the memory back as soon as nothing is in it. */
+/* Frees memory as soon as nothing is in it. */
 static void
 tidy(struct stream *s)
 {
@@ -126,7 +126,7 @@ layers_waiting(const struct stream *s)
 
 enum pull { PULL_NOTHING, PULL_SOME, PULL_BROKEN };
 
-/* More bytes of this layer, appended to out. */
+/* Decodes more bytes of this layer, appending to out. */
 static enum pull
 pull(struct stream *s, struct stream_layer *l, struct buf *out)
 {
@@ -227,7 +227,7 @@ encode_down(struct stream *s, struct stream_layer *l, struct str in, struct buf 
 	return ok;
 }
 
-/* The next of what was put, at most max bytes of it. */
+/* Encodes the next of what was put, at most max bytes. */
 static bool
 encode_out(struct stream *s, size_t max)
 {
@@ -237,7 +237,7 @@ encode_out(struct stream *s, size_t max)
 		n = max;
 	if (n > 0 && !encode_down(s, s->layers->top, (struct str){s->out.p + s->out_off, n},
 	                 &s->layers->wire)) {
-		stream_die(s, STREAM_END_LAYER); /* nothing that is sent would be understood */
+		stream_die(s, STREAM_END_LAYER); /* the peer could not decode anything more */
 		return false;
 	}
 	stream_out_used(s, n);
@@ -273,7 +273,7 @@ layers_unsent(const struct stream *s)
 	return s->layers->wire.n - s->layers->wire_off;
 }
 
-/* What was put until now goes through the stack as it is now. */
+/* Sends what was put so far through the stack as it is now. */
 static bool
 settle_out(struct stream *s)
 {
@@ -282,7 +282,7 @@ settle_out(struct stream *s)
 	stream_tap_now(s);
 	if (ls->top != NULL)
 		return encode_out(s, SIZE_MAX);
-	/* TLS may have begun to send these bytes and wants them again: they keep their order. */
+	/* TLS may have begun to send these bytes and needs the same again: keep their order. */
 	if (s->out.n > s->out_off)
 		buf_put(&ls->wire, s->out.p + s->out_off, s->out.n - s->out_off);
 	stream_out_used(s, s->out.n - s->out_off);
@@ -319,7 +319,7 @@ stream_has_layers(const struct stream *s)
 	return s->layers != NULL && s->layers->top != NULL;
 }
 
-/* Input that is on the wire already, clear or below a layer. */
+/* Returns whether input is on the wire already, plain or for a layer. */
 static bool
 transport_has_input(struct stream *s)
 {
@@ -367,7 +367,7 @@ stream_may_pop(struct stream *s)
 	return last->class->tail != NULL || !transport_has_input(s);
 }
 
-/* The last layer goes: where do its bytes end? */
+/* The last layer is removed: look for the end of its bytes. */
 static void
 begin_tail(struct stream *s, struct stream_layer *l)
 {

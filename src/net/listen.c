@@ -18,8 +18,8 @@
 #include "net/loop_int.h"
 
 enum {
-	ACCEPT_BURST = 64, /* connections accepted before others have their turn */
-	REST_MS = 200,     /* out of descriptors: until the next try */
+	ACCEPT_BURST = 64, /* connections accepted before others get a turn */
+	REST_MS = 200,     /* pause when out of descriptors */
 };
 
 struct listener {
@@ -27,7 +27,7 @@ struct listener {
 	struct loop **loops;
 	size_t next;
 	int fd;
-	bool resting; /* and has said so */
+	bool resting; /* and has logged it */
 	char *unix_path;
 	struct loop_timer rest;
 	uv_poll_t poll;
@@ -113,7 +113,7 @@ accept_waiting(uv_poll_t *handle, int status, int events)
 		} else if (errno == EAGAIN && status >= 0) {
 			return;
 		} else if (errno != EINTR && errno != ECONNABORTED && errno != EPROTO) {
-			/* EMFILE and its like; or what nobody has heard of: no spinning. */
+			/* EMFILE and the like, or an unknown error: do not spin. */
 			rest(l, errno);
 			return;
 		}
@@ -128,7 +128,7 @@ on_rested(void *arg)
 	(void)uv_poll_start(&l->poll, UV_READABLE, accept_waiting);
 }
 
-/* A socket that nobody listens on any more is what a killed server left behind. */
+/* Removes a socket that nobody listens on: a killed server left it. */
 static void
 remove_stale(const struct sockaddr_un *un)
 {
@@ -154,7 +154,7 @@ fail_with(struct buf *why, enum ts_err err, const struct buf *text)
 	return err;
 }
 
-/* What the system said, and what to do about it. */
+/* Returns what the system's error means, and what to do about it. */
 static const char *
 advice(int code, bool is_unix)
 {
@@ -186,9 +186,9 @@ listener_advice(int code)
 }
 
 /*
- * By descriptor: of what has just been bound, and of nothing that somebody put there since.  The
- * mode is there from the beginning, so that only the owner is left to be set.  *cannot_give: it is
- * that which failed.
+ * Sets the owner through a descriptor: of what has just been bound, not of something that replaced
+ * it since.  The mode is right from the start, so only the owner remains to be set.  *cannot_give:
+ * that is what failed.
  */
 static bool
 give_unix(const char *path, const struct listener_options *o, bool *cannot_give)
@@ -218,7 +218,7 @@ give_unix(const char *path, const struct listener_options *o, bool *cannot_give)
 	return ok;
 }
 
-/* What bind(2) makes has the socket's own mode, less the umask. */
+/* bind(2) makes the file with the socket's own mode, minus the umask. */
 static bool
 bind_unix(int fd, const struct sockaddr_un *un, const struct listener_options *o)
 {
@@ -235,7 +235,7 @@ bind_unix(int fd, const struct sockaddr_un *un, const struct listener_options *o
 	return ok;
 }
 
-/* Before listen() nobody can connect. */
+/* Nobody can connect before listen(). */
 static enum ts_err
 open_unix(const struct listener_options *o, int backlog, struct buf *why, int *fd_r)
 {
@@ -296,7 +296,7 @@ is_all(const char *address)
 	return address[0] == '\0' || strcmp(address, "*") == 0;
 }
 
-/* NULL: it is no numeric address. */
+/* Returns NULL if it is not a numeric address. */
 static struct addrinfo *
 numeric(const char *address, const char *port)
 {
@@ -310,7 +310,7 @@ numeric(const char *address, const char *port)
 static const char not_numeric[] =
     "is not a numeric address such as 192.0.2.7 or 2001:db8::7 (host names are not looked up)";
 
-/* What bind(2) would only call an invalid argument. */
+/* Explains what bind(2) would only call an invalid argument. */
 static const char *
 ipv6_fault(const struct addrinfo *ai)
 {
@@ -326,7 +326,7 @@ ipv6_fault(const struct addrinfo *ai)
 	return NULL;
 }
 
-/* Of many machines, or of nobody: it can be bound, and nobody can connect to it. */
+/* A multicast or broadcast address can be bound, but nobody can connect to it. */
 static bool
 is_nobodys(const struct addrinfo *ai)
 {

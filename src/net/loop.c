@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The event loop, see loop.h.  All of an iteration but the sockets happens in
- * libuv's prepare callback, which comes right before it sleeps: what sockets
- * caused is flushed by then, and what is posted there keeps it awake.
+ * The event loop, see loop.h.  Everything in an iteration except the sockets
+ * happens in libuv's prepare callback, which runs right before it sleeps: what
+ * sockets caused is flushed by then, and what is posted there keeps it awake.
  */
 #include "net/loop.h"
 
@@ -44,7 +44,7 @@ queue_take(struct task_queue *q)
 	return first;
 }
 
-/* What other threads posted goes behind what waits here, oldest first. */
+/* Appends what other threads posted, oldest first. */
 static void
 take_posted(struct loop *loop)
 {
@@ -70,8 +70,8 @@ run_tasks(struct loop_task *task)
 	for (; task != NULL; task = next) {
 		next = task->next;
 		/*
-		 * An exchange, not a store: who found it queued and did not post
-		 * must have what it wrote before seen by fn.
+		 * An exchange, not a store: if another thread found the task queued and did not
+		 * post it, fn must see what that thread wrote before.
 		 */
 		(void)__atomic_exchange_n(&task->queued, false, __ATOMIC_ACQ_REL);
 		task->fn(task);
@@ -125,7 +125,7 @@ on_prepare(uv_prepare_t *handle)
 	set_alarm(loop);
 }
 
-/* These only end the sleep; the work is in on_prepare. */
+/* These only end the sleep; on_prepare does the work. */
 static void
 on_wake(uv_async_t *handle)
 {
@@ -182,7 +182,7 @@ loop_new_fake(void)
 
 	loop->now = FAKE_NOW;
 	loop_fake_set_wall(loop, FAKE_WALL);
-	/* Whoever makes it runs it; lanes with threads post to it from theirs. */
+	/* The thread that makes the loop runs it; lanes with threads post to it from theirs. */
 	__atomic_store_n(&loop->owner, (uintptr_t)pthread_self(), __ATOMIC_RELAXED);
 	return loop;
 }
@@ -299,7 +299,7 @@ loop_post(struct loop *loop, struct loop_task *task)
 		__atomic_store_n(&task->next, head, __ATOMIC_RELAXED);
 	while (!__atomic_compare_exchange_n(
 	    &loop->posted, &head, task, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
-	/* Whoever put the first one wakes the loop for all. */
+	/* The thread that posted first wakes the loop for all. */
 	if (head == NULL && !loop->fake)
 		(void)uv_async_send(&loop->wake);
 }

@@ -2,9 +2,10 @@
 #ifndef NET_LOOP_INT_H
 #define NET_LOOP_INT_H
 /*
- * The inside of a loop, for what watches sockets on it (streams, listeners).
- * libuv gives the sleep, the wake-up and the sockets; tasks and timers are our
- * own, because they are many, embedded, and must work on the fake loop.
+ * Internals of a loop, for code that watches sockets on it (streams,
+ * listeners).  libuv provides the sleep, the wake-up and the sockets; tasks and
+ * timers are our own, because they are many, embedded, and must work on the
+ * fake loop.
  */
 #include <pthread.h>
 #include <uv.h>
@@ -22,15 +23,15 @@ struct loop {
 	bool stop;                /* atomic */
 	uintptr_t owner;          /* atomic: the thread inside loop_run, or 0 */
 	struct loop_task *posted; /* atomic: from other threads, newest first */
-	struct task_queue own;    /* from the own thread, in order */
+	struct task_queue own;    /* from the loop's own thread, in order */
 	struct task_queue at_end;
 	uint64_t now;
 	int64_t wall_ms;            /* fake: wall clock minus now */
-	uint64_t (*cpu)(void *arg); /* fake: instead of the thread's; may be NULL */
+	uint64_t (*cpu)(void *arg); /* fake: replaces the thread's CPU time; may be NULL */
 	void *cpu_arg;
 	struct loop_timer **heap;
 	size_t timers, heap_cap;
-	size_t users;  /* streams and listeners alive */
+	size_t users;  /* number of live streams and listeners */
 	char *scratch; /* LOOP_SCRATCH bytes, see loop_scratch() */
 	struct arena_pool arenas;
 	uv_loop_t uv;
@@ -40,18 +41,18 @@ struct loop {
 	uv_timer_t alarm;
 };
 
-/* The buffer that each read of the loop goes into; nobody keeps a pointer into it. */
+/* Returns the buffer for all reads of the loop; nobody may keep a pointer into it. */
 char *loop_scratch(struct loop *loop) __attribute__((returns_nonnull));
 
-/* First thing in each callback of a socket: the loop may have slept for long. */
+/* Call first in each callback of a socket: the loop may have slept for long. */
 static inline void
 loop_tick(struct loop *loop)
 {
 	loop->now = uv_now(&loop->uv);
 }
 
-/* net/timer.c: fires what is due at loop->now; and tells when the next one
- * is (false: none is set). */
+/* net/timer.c: fires what is due at loop->now; and gets the time of the next one (false: none is
+ * set). */
 void timers_run(struct loop *loop);
 bool timers_next(const struct loop *loop, uint64_t *at_r);
 #endif

@@ -13,7 +13,7 @@ width(unsigned char family)
 	return family == NET_FAMILY_V4 ? 32 : family == NET_FAMILY_V6 ? 128 : 0;
 }
 
-/* What is in IPv6 clothes takes them off; at least the whole of them must count. */
+/* Turns an IPv4-mapped address or network into IPv4; its prefix must cover the mapping. */
 static void
 undress(struct net_network *n)
 {
@@ -26,7 +26,7 @@ undress(struct net_network *n)
 	n->bits = (unsigned char)(n->bits - 96);
 }
 
-/* Of either family, as it is written. */
+/* Parses either family as written. */
 static bool
 parse_plain(struct str text, struct net_network *r)
 {
@@ -62,7 +62,7 @@ net_address_parse(struct str text, struct net_network *address_r)
 	return true;
 }
 
-/* Bits behind those that count. */
+/* Returns whether bits after the prefix are set. */
 static bool
 has_rest(const struct net_network *n)
 {

@@ -26,7 +26,7 @@ bad_header(struct proxy_header *h, const char *why)
 
 /* ---- version 1 */
 
-/* A decimal number without zeros in front. */
+/* Parses a decimal number without leading zeros. */
 static bool
 parse_port(struct str text, uint16_t *port_r)
 {
@@ -38,7 +38,7 @@ parse_port(struct str text, uint16_t *port_r)
 	return true;
 }
 
-/* A plain address of the family that the line names. */
+/* Parses a plain address of the family that the line names. */
 static bool
 parse_address(struct str text, bool v6, struct net_network *address_r)
 {
@@ -47,7 +47,7 @@ parse_address(struct str text, bool v6, struct net_network *address_r)
 	return net_address_parse(text, address_r) && address_r->family != NET_FAMILY_UNIX;
 }
 
-/* "TCP4 SRC DST SPORT DPORT": one blank between each. */
+/* "TCP4 SRC DST SPORT DPORT", with single blanks. */
 static bool
 parse_v1(struct str line, struct proxy_header *h)
 {
@@ -112,7 +112,7 @@ crc32c(uint32_t crc, unsigned char byte)
 	return crc;
 }
 
-/* Over the whole header, with zeros where the sum itself stands, at offset `at`. */
+/* Verifies the sum over the whole header, with zeros in place of the sum itself, at offset `at`. */
 static bool
 sum_ok(const unsigned char *p, size_t n, size_t at)
 {
@@ -125,7 +125,7 @@ sum_ok(const unsigned char *p, size_t n, size_t at)
 	return ~crc == want;
 }
 
-/* The fields behind the addresses: skipped, but for the checksum. */
+/* Skips the fields after the addresses, except for the checksum. */
 static const char *
 check_fields(const unsigned char *p, size_t from, size_t n)
 {
@@ -150,7 +150,7 @@ take_address(struct proxy_header *h, const unsigned char *p, unsigned char famil
 	static const unsigned char v4_in_v6[12] = {[10] = 0xff, [11] = 0xff};
 	size_t n = family == NET_FAMILY_V4 ? 4 : 16;
 
-	/* An IPv4 address in IPv6 clothes is the IPv4 address, as everywhere. */
+	/* An IPv4-mapped address is the IPv4 address, as everywhere. */
 	h->port = (uint16_t)be16(p + 2 * n);
 	if (family == NET_FAMILY_V6 && memcmp(p, v4_in_v6, sizeof(v4_in_v6)) == 0) {
 		p += 12;
@@ -170,7 +170,7 @@ v2(struct str in, struct proxy_header *h)
 
 	if (memcmp(p, signature, in.n < SIGNATURE ? in.n : SIGNATURE) != 0)
 		return bad_header(h, "no PROXY header");
-	/* What is wrong already is not waited for. */
+	/* Do not wait for more if it is wrong already. */
 	if (in.n > 12 && p[12] != 0x20 && p[12] != 0x21)
 		return bad_header(h, "a version or command that does not exist");
 	if (in.n < FIXED)
@@ -190,7 +190,7 @@ v2(struct str in, struct proxy_header *h)
 		return bad_header(h, "addresses that are cut off");
 	if (in.n < h->size)
 		return PROXY_MORE;
-	/* Of LOCAL and UNSPEC all that follows is to be skipped, whatever it is. */
+	/* For LOCAL and UNSPEC, skip all that follows, whatever it is. */
 	if (addresses == 0) {
 		h->local = true;
 		return PROXY_DONE;

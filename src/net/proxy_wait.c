@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading a PROXY header off a socket.  What is there is looked at first
- * (MSG_PEEK) and then taken as far as it is header, because all behind it is
- * for TLS, which reads the socket itself.
+ * Reads a PROXY header off a socket: peeks first (MSG_PEEK), then consumes only
+ * the header, because everything after it is for TLS, which reads the socket
+ * itself.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -21,7 +21,7 @@ struct waiter {
 	struct loop *loop;
 	struct loop_timer timer;
 	uv_poll_t poll;
-	struct buf in; /* what was taken off the socket */
+	struct buf in; /* what was consumed from the socket */
 	int fd;
 	struct net_network peer;
 };
@@ -36,7 +36,7 @@ waiter_closed(uv_handle_t *handle)
 	mem_free(w);
 }
 
-/* The socket is the caller's; it closes it, or hands it on. */
+/* Gives the socket back to the caller, to be closed or handed on. */
 static int
 release_socket(struct waiter *w)
 {
@@ -88,7 +88,7 @@ pass_on(struct waiter *w, const struct proxy_header *h)
 	buf_fini(&front);
 }
 
-/* Takes n bytes that were looked at; they are there. */
+/* Consumes n bytes that were peeked at; they are there. */
 static bool
 consume_peeked(struct waiter *w, size_t n)
 {
@@ -114,7 +114,7 @@ peek_header(struct waiter *w)
 	fresh = (size_t)got;
 	switch (proxy_parse((struct str){w->in.p, w->in.n + fresh}, &h)) {
 	case PROXY_MORE:
-		/* All of it is header; a header that fills the room is not MORE. */
+		/* All of it is header; a header that fills the buffer is not MORE. */
 		if (!consume_peeked(w, fresh))
 			turn_away(w, "it broke");
 		else

@@ -30,7 +30,7 @@ session_loop_is_empty(const struct session_loop *sl)
 	return list_empty(&sl->list);
 }
 
-/* ---- its beginning */
+/* ---- start */
 
 void
 session_begin(struct session *s, struct session_loop *sl, struct arena *arena, struct str address,
@@ -84,7 +84,7 @@ take_room(struct session_server *server, unsigned most)
 	return false;
 }
 
-/* All that come by UNIX sockets would be one address. */
+/* All peers on UNIX sockets would have the same address. */
 static bool
 has_address(const struct session *s)
 {
@@ -149,7 +149,7 @@ session_is_late(const struct session *s)
 	return loop_now(s->sl->loop) >= s->deadline;
 }
 
-/* ---- its end */
+/* ---- end */
 
 void
 session_close(struct session *s, const char *how)

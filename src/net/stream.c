@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Streams, see stream.h: the order of things, buffers, limits and life.
+ * Streams, see stream.h: order of events, buffers, limits and life cycle.
  *
- * All work is in two functions that only the loop calls: stream_ready() when
- * the transport can go on, and turn() at the end of an iteration in which
- * somebody asked for something.  Calls of the consumer set flags and ask for a
- * turn, so nothing ever happens inside them.
+ * All work is done in two functions that only the loop calls: stream_ready() when the transport can
+ * continue, and turn() at the end of an iteration in which something was requested.  The consumer's
+ * calls set flags and ask for a turn, so nothing ever happens inside them.
  *
- * Bytes come up in read_input() and go down in push_out(): there they pass through
- * the layers above the transport (layer.c), if there are any.
+ * Bytes come up in read_input() and go down in push_out(): there they pass through the layers above
+ * the transport (layer.c), if there are any.
  */
 #include "net/stream.h"
 
@@ -48,7 +47,7 @@ unread(const struct stream *s)
 	return s->in.n - s->in_off;
 }
 
-/* Unread, decoded or not. */
+/* Counts unread input, decoded or not. */
 static size_t
 waiting(const struct stream *s)
 {
@@ -66,7 +65,7 @@ stream_die(struct stream *s, enum stream_end why)
 {
 	if (s->state == STREAM_DEAD)
 		return;
-	/* Who closes first says why. */
+	/* Whoever closes first determines the reason. */
 	if (s->state != STREAM_CLOSING && s->state != STREAM_LINGER)
 		s->why = why;
 	s->state = STREAM_DEAD;
@@ -135,7 +134,7 @@ may_show(const struct stream *s)
 	return s->state == STREAM_OPEN && !s->paused && s->events != NULL;
 }
 
-/* Drops what was consumed; a long rest is moved only when it is the smaller part. */
+/* Drops what was consumed; moves a long rest only if it is the smaller part. */
 static void
 consume(struct stream *s, size_t used)
 {
@@ -154,7 +153,7 @@ consume(struct stream *s, size_t used)
 
 /*
  * Keeps bytes of the loop's buffer for later.  They may be part of a password,
- * so they are left neither there nor in memory that was outgrown.
+ * so they are wiped there and from outgrown memory.
  */
 static void
 keep_bytes(struct stream *s, struct str fresh)
@@ -181,8 +180,8 @@ call_data(struct stream *s, struct str in)
 	s->in_data = false;
 	TS_ASSERT(used <= in.n);
 	/*
-	 * RFC 3501 and RFC 9051 section 6.2.1: what came in clear behind STARTTLS
-	 * may be somebody else's.  What the kernel still has fails as a handshake.
+	 * RFC 3501 and RFC 9051 section 6.2.1: plaintext after STARTTLS may be an attacker's.  What
+	 * is still in the kernel fails as a handshake.
 	 */
 	if (s->state == STREAM_TLS_WAIT && used < in.n) {
 		log_msg(LOG_INFO, NULL, "plaintext followed STARTTLS: connection closed");
@@ -191,7 +190,7 @@ call_data(struct stream *s, struct str in)
 	return used;
 }
 
-/* A layer that was pushed inside data() gets what data() left. */
+/* Gives what data() left to a layer that was pushed inside it. */
 static void
 hand_on(struct stream *s)
 {
@@ -216,7 +215,7 @@ may_decode(const struct stream *s)
 	return s->layers != NULL && s->layers->more && may_show(s);
 }
 
-/* Some of what the layers hold; the rest after others had their turn. */
+/* Shows some of what the layers hold; the rest after others had their turn. */
 static void
 show_decoded(struct stream *s)
 {
@@ -227,7 +226,7 @@ show_decoded(struct stream *s)
 	ask_turn(s);
 }
 
-/* New bytes, in the loop's buffer, on their way up. */
+/* Passes new bytes from the loop's buffer upwards. */
 static void
 show_fresh(struct stream *s, struct str fresh)
 {
@@ -251,10 +250,9 @@ show_fresh(struct stream *s, struct str fresh)
 }
 
 /*
- * A peer may hold the rest back until it sees an ACK.  Where the read emptied
- * the socket and no output is about to carry one, it goes out by itself; what is
- * complete costs nothing here, also when it is shown again after others had their
- * turn.
+ * A peer may withhold the rest until it sees an ACK.  If the read emptied the socket and no output
+ * is about to carry one, sends it by itself.  For complete input this costs nothing, even if it is
+ * shown again after others had their turn.
  */
 static void
 ack_part(struct stream *s)
@@ -298,7 +296,7 @@ read_input(struct stream *s)
 	}
 }
 
-/* Not before the client's first byte: until then a stranger costs no TLS state. */
+/* Waits for the client's first byte: until then a stranger costs no TLS state. */
 static void
 shake_hands(struct stream *s)
 {
@@ -322,7 +320,7 @@ shake_hands(struct stream *s)
 	case IO_WANT_OUT:
 		s->out_blocked = true;
 		break;
-	case IO_WANT_IN: /* some clients write each record of a flight by itself */
+	case IO_WANT_IN: /* some clients write each record of a flight separately */
 		s->transport->ack(s);
 		break;
 	case IO_END:
@@ -344,7 +342,7 @@ linger(struct stream *s)
 		stream_die(s, s->why);
 }
 
-/* At most one read each time, so that one peer cannot keep the loop to itself. */
+/* Reads at most once per step, so that one peer cannot monopolize the loop. */
 static void
 do_one_step(struct stream *s)
 {
@@ -355,7 +353,7 @@ do_one_step(struct stream *s)
 	else if (s->again && may_show(s)) {
 		s->expects = false;
 		show_kept(s);
-		ack_part(s); /* while it was paused nothing was */
+		ack_part(s); /* while it was paused none was sent */
 	} else if (may_decode(s))
 		show_decoded(s);
 	else if (s->more && wants_input(s))
@@ -384,7 +382,7 @@ stream_out_used(struct stream *s, size_t n)
 	}
 }
 
-/* What is to be written next; *encoded_r: it comes from the layers. */
+/* Returns what to write next; *encoded_r: it comes from the layers. */
 static struct str
 next_out(struct stream *s, bool *encoded_r)
 {
@@ -437,7 +435,7 @@ push_out(struct stream *s)
 	}
 }
 
-/* Waiting output that nobody takes must not be kept for ever. */
+/* Output that nobody accepts must not be kept forever. */
 static void
 guard_stall(struct stream *s, bool progress)
 {
@@ -465,7 +463,7 @@ flush(struct stream *s)
 	}
 }
 
-/* What follows when all that had to go out is out. */
+/* Does what follows once everything has been sent. */
 static void
 after_flush(struct stream *s)
 {
@@ -709,7 +707,7 @@ stream_abort(struct stream *s)
 enum ts_err
 stream_starttls(struct stream *s, struct tls_ctx *tls)
 {
-	/* Inside data() the bytes behind the command are judged when it returns. */
+	/* Inside data() the bytes after the command are checked when it returns. */
 	if (s->state != STREAM_OPEN || s->transport->tls || stream_has_layers(s) ||
 	    (!s->in_data && unread(s) > 0))
 		return TS_INVALID;

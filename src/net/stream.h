@@ -9,13 +9,13 @@
  *      transport   socket, TLS on the socket, or a test (net/stream_fake.h)
  *
  * Input: the stream reads into a buffer shared by the whole loop and shows it
- * to data(); only what was not consumed is copied and kept.
- * Output: append to stream_out(), then stream_kick(): all that is put in one
- * iteration of the loop goes out together at its end.  When all is written the
- * memory is given back: an idle stream holds no buffers.
+ * to data(); only what is not consumed is copied and kept.  Output: append to
+ * stream_out(), then stream_kick(): all output of one iteration of the loop is
+ * sent together at its end.  Memory is released once all is written: an idle
+ * stream holds no buffers.
  *
- * A stream belongs to one loop, all calls to that loop's thread.  Callbacks are
- * called by the loop, never inside a call into this stream.
+ * A stream belongs to one loop; make all calls on that loop's thread.  The loop
+ * calls callbacks, never inside a call into this stream.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,28 +31,28 @@ struct stream; /* opaque */
 
 enum stream_end {
 	STREAM_END_LOCAL,   /* stream_close or stream_abort */
-	STREAM_END_PEER,    /* the peer closed, and all it had sent was shown */
+	STREAM_END_PEER,    /* the peer closed, and everything it sent was shown */
 	STREAM_END_ERROR,   /* the socket broke (reset, ...) */
-	STREAM_END_TLS,     /* TLS failed, or clear bytes stood behind STARTTLS */
+	STREAM_END_TLS,     /* TLS failed, or plaintext followed STARTTLS */
 	STREAM_END_LAYER,   /* a layer could not decode or encode (net/layer.h) */
-	STREAM_END_TIMEOUT, /* no handshake in time, or the peer took no output for too long */
+	STREAM_END_TIMEOUT, /* no handshake in time, or the peer accepted no output for too long */
 };
-/* For the log. */
+/* Returns a name for the log. */
 const char *stream_end_name(enum stream_end why);
 
 struct stream_events {
 	/*
-	 * All input not yet consumed; returns how much of it is.  The rest is
-	 * shown again with more input behind it, or after stream_resume().  Who
-	 * leaves bytes unconsumed without pausing asks for more input: it is read
-	 * without a limit, so the consumer bounds what it waits for.
+	 * Receives all input not consumed yet; returns how much it consumed.  The rest is shown
+	 * again with more input after it, or after stream_resume().  Leaving bytes unconsumed
+	 * without pausing asks for more input, which is read without a limit, so the consumer must
+	 * bound what it waits for.
 	 */
 	size_t (*data)(void *arg, struct str in);
-	/* Waiting output was above the high mark and is down at the low one.  May be NULL. */
+	/* Waiting output was above the high mark and has fallen to the low one.  May be NULL. */
 	void (*drained)(void *arg);
 	/*
-	 * The stream has ended and is freed as soon as this returns; the last
-	 * call.  Comes exactly once for each stream, also after stream_abort().
+	 * The stream has ended and is freed as soon as this returns.  Called
+	 * last and exactly once for each stream, even after stream_abort().
 	 */
 	void (*closed)(void *arg, enum stream_end why);
 	/* The TLS handshake is done.  May be NULL. */
@@ -60,20 +60,20 @@ struct stream_events {
 };
 
 struct stream_limits {
-	size_t pending;        /* input kept while paused; more is left to the kernel */
+	size_t pending;        /* most input kept while paused; more is left to the kernel */
 	size_t high, low;      /* marks for waiting output */
 	uint32_t handshake_ms; /* for a TLS handshake */
 	uint32_t close_ms;     /* for the last output after stream_close() */
-	uint32_t stall_ms;     /* no waiting output was taken at all; 0: for ever */
+	uint32_t stall_ms;     /* longest time without any output accepted; 0: forever */
 };
 /* 64 KiB; 256 KiB, 64 KiB; 30 s; 5 s; 5 min */
 extern const struct stream_limits stream_default_limits;
 
 /*
- * Takes over fd, a connected socket (made non-blocking here; TCP_NODELAY set).
- * tls: NULL, or a server's handshake comes first (a reference is taken); output
- * put before it is done waits.  events may be NULL for the moment: nothing is
- * read until stream_set_events().
+ * Takes over fd, a connected socket (makes it non-blocking and sets
+ * TCP_NODELAY).  tls: NULL, or a server handshake comes first (takes a
+ * reference); output put before it is done waits.  events may be NULL for now:
+ * nothing is read until stream_set_events().
  */
 struct stream *stream_new(struct loop *loop, int fd, struct tls_ctx *tls,
     const struct stream_events *events, void *arg) __attribute__((returns_nonnull));
@@ -81,68 +81,68 @@ struct stream *stream_new(struct loop *loop, int fd, struct tls_ctx *tls,
 void stream_set_events(struct stream *s, const struct stream_events *events, void *arg);
 /* limits must stay valid as long as the stream. */
 void stream_set_limits(struct stream *s, const struct stream_limits *limits);
-/* What TLS, when it comes, wants of the client; must stay valid as long as the stream.  Before the
- * handshake. */
+/* Sets what TLS, if it comes, requires of the client.  terms must stay valid as long as the stream.
+ * Call before the handshake. */
 void stream_set_terms(struct stream *s, const struct tls_terms *terms);
 struct loop *stream_loop(const struct stream *s);
-/* The socket; -1 for a fake stream. */
+/* Returns the socket; -1 for a fake stream. */
 int stream_fd(const struct stream *s);
 
 /*
- * No data() until stream_resume(), which shows what is there in a later
- * iteration or at the end of this one.  Both may be called inside data(), and
- * do not count: one resume ends any number of pauses.
+ * Stops calls of data() until stream_resume(), which shows what is there in a
+ * later iteration or at the end of this one.  Both may be called inside data(),
+ * and do not nest: one resume ends any number of pauses.
  */
 void stream_pause(struct stream *s);
 void stream_resume(struct stream *s);
 bool stream_is_paused(const struct stream *s);
 /*
  * The peer will send no more; what it sent may still wait to be shown.  Known
- * also while paused.  When all was shown and the stream is not paused, output
+ * even while paused.  When all was shown and the stream is not paused, output
  * is flushed and the stream ends by itself.
  */
 bool stream_peer_ended(const struct stream *s);
 /*
- * Inside data(): what was consumed is not all of what the peer is sending (a
- * literal goes on).  A peer that writes it in small pieces, with Nagle's
- * algorithm on, keeps the next one back until the last is acknowledged, so the
- * ACK goes out at once instead of with the delay of RFC 1122 section 4.2.3.2.
- * Bytes that data() leaves without pausing mean the same.
+ * Inside data(): the consumed input is not all that the peer is sending (a
+ * literal continues).  A peer that writes small pieces with Nagle's algorithm
+ * on withholds the next one until the last is acknowledged, so the ACK is sent
+ * at once instead of with the delay of RFC 1122 section 4.2.3.2.  Bytes that
+ * data() leaves without pausing have the same effect.
  */
 void stream_expect_more(struct stream *s);
 
-/* Append only. */
+/* Only append to it. */
 struct buf *stream_out(struct stream *s);
 void stream_kick(struct stream *s);
 /*
- * From now on all output that is put is shown to tap(), once and in order: when
- * it may go out, and at once by stream_tap_now().  NULL: no more of it.  Not
+ * Shows all output put from now on to tap(), once and in order: when it may be
+ * sent, or at once by stream_tap_now().  NULL: stops that.  Do not call it
  * inside tap(), which must not put output itself.
  */
 typedef void stream_tap_fn(void *arg, struct str bytes);
 void stream_set_tap(struct stream *s, stream_tap_fn *tap, void *arg);
 void stream_tap_now(struct stream *s);
-/* What was put until now counts as shown. */
+/* Counts what was put so far as shown. */
 void stream_tap_skip(struct stream *s);
-/* Bytes put and not yet handed to the kernel. */
+/* Bytes put and not handed to the kernel yet. */
 size_t stream_out_pending(const struct stream *s);
 
 /*
- * No callback but closed() after either of these.  Close writes what is waiting
- * first, within limits->close_ms; abort drops it.  Calling them again is fine.
+ * After either of these there is no callback except closed().  Close first
+ * writes what waits, within limits->close_ms; abort drops it.  Calling them
+ * again is fine.
  */
 void stream_close(struct stream *s);
 void stream_abort(struct stream *s);
 
 /*
- * STARTTLS, the server's side.  Put the OK into stream_out() first: it is
- * flushed in clear, what is put later goes through TLS.  Then comes the
- * handshake, and secured().
+ * STARTTLS, server side.  Put the OK into stream_out() first: it is flushed in plaintext, later
+ * output goes through TLS.  Then come the handshake and secured().
  *
- * No clear byte behind the command is ever used (RFC 3501 and RFC 9051, section
- * 6.2.1).  Called inside data(), data() must consume all it was shown, or the
- * stream ends with STREAM_END_TLS.  Called later, TS_INVALID comes back if
- * input is waiting: then close.  TS_INVALID, too, if TLS or a layer is on already.
+ * No plaintext after the command is ever used (RFC 3501 and RFC 9051, section 6.2.1).  If this is
+ * called inside data(), data() must consume all it was shown, or the stream ends with
+ * STREAM_END_TLS.  If it is called later, it returns TS_INVALID if input is waiting: then close.
+ * It also returns TS_INVALID if TLS or a layer is on already.
  */
 TS_CHECKED enum ts_err stream_starttls(struct stream *s, struct tls_ctx *tls);
 
@@ -154,22 +154,23 @@ struct stream_tls_info {
 
 struct sasl_binding; /* sasl/mech.h */
 
-/* The handshake is done. */
+/* Returns whether the handshake is done. */
 bool stream_is_tls(const struct stream *s);
 /*
- * For whom the client's certificate stands, by what the slot holds now: never NULL.  Cheap when
- * nothing changed since the last time (net/tls/peer.h).  The strings are good until it is asked
- * again.
+ * Returns for whom the client's certificate stands, by what the slot holds now; never NULL.  Cheap
+ * if nothing has changed since last time (net/tls/peer.h).  The strings are valid until the next
+ * call.
  */
 const struct tls_identity *stream_identity(struct stream *s, struct tls_slot *slot);
-/* Why the handshake failed, if that was because of the client's certificate; else NULL.  In
- * closed(). */
+/* In closed(): returns why the handshake failed if the client's certificate was the cause, else
+ * NULL. */
 const char *stream_refusal(const struct stream *s);
-/* False without TLS.  The strings are static. */
+/* Returns false without TLS.  The strings are static. */
 bool stream_tls_info(const struct stream *s, struct stream_tls_info *info_r);
-/* Is there a channel binding for SASL: tls-exporter (RFC 9266) with TLS 1.3, tls-unique (RFC 5929)
- * with TLS 1.2 and its extended master secret, without which it binds nothing (RFC 7627)? */
+/* Returns whether there is a channel binding for SASL: tls-exporter (RFC 9266) with TLS 1.3,
+ * tls-unique (RFC 5929) with TLS 1.2 and its extended master secret, without which it binds nothing
+ * (RFC 7627). */
 bool stream_binds(const struct stream *s);
-/* False, and *binding_r all zeros, when there is none. */
+/* Returns false, with *binding_r all zeros, if there is none. */
 bool stream_tls_binding(const struct stream *s, struct sasl_binding *binding_r);
 #endif

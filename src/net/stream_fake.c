@@ -109,7 +109,7 @@ unblock(struct stream *s)
 	stream_kick(s);
 }
 
-/* There is no poll: what is wanted and there is told with the next turn. */
+/* There is no poll: what is wanted and available is reported in the next turn. */
 static void
 fake_watch(struct stream *s, bool want_in, bool want_out)
 {

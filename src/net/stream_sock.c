@@ -2,7 +2,7 @@
 /*
  * Transports on a socket: the socket itself, and TLS on it.  OpenSSL reads and
  * writes the descriptor directly; pairs of memory BIOs would cost two buffers
- * for each idle connection and a copy for each byte.
+ * for each idle connection and a copy of each byte.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,14 +30,14 @@ socket_ready(uv_poll_t *handle, int status, int events)
 
 	loop_tick(s->loop);
 	if (status < 0) {
-		/* libuv has stopped the handle; the reason is in the socket, nobody needs it. */
+		/* libuv has stopped the handle; nobody needs the reason, which is in the socket. */
 		s->watching = 0;
 		stream_die(s, STREAM_END_ERROR);
 		return;
 	}
 	if ((events & UV_DISCONNECT) != 0)
 		stream_set_peer_ended(s);
-	/* stream_ready() sets what is watched anew, so a hang-up is told only once. */
+	/* stream_ready() sets again what is watched, so a hang-up is reported only once. */
 	stream_ready(s, (events & UV_READABLE) != 0, (events & UV_WRITABLE) != 0);
 }
 
@@ -91,7 +91,7 @@ sock_shut(struct stream *s)
 	return ioctl(s->fd, FIONREAD, &waiting) == 0 && waiting > 0;
 }
 
-/* --- clear --- */
+/* --- plaintext --- */
 
 static enum io
 sock_read(struct stream *s, char *p, size_t cap, size_t *n_r)
@@ -129,7 +129,7 @@ sock_buffered(struct stream *s)
 	return false;
 }
 
-/* Fails on a UNIX socket, which has no ACKs.  The kernel goes back to delayed ones by itself. */
+/* Fails on a UNIX socket, which has no ACKs.  The kernel returns to delayed ones by itself. */
 static void
 sock_ack(struct stream *s)
 {
@@ -179,7 +179,7 @@ static const struct transport sock_transport = {
     .info = sock_info,
 };
 
-/* --- TLS.  The error queue is the thread's: it is emptied before each call. --- */
+/* --- TLS.  The error queue belongs to the thread: it is emptied before each call.  --- */
 
 static enum io
 ssl_result(struct stream *s, int ret, const char *doing)
@@ -216,7 +216,7 @@ ssl_handshake(struct stream *s)
 	return ssl_result(s, ret, "shaking hands");
 }
 
-/* Fills p with what is there, however many records that is. */
+/* Fills p with what is available, however many records that is. */
 static enum io
 ssl_read(struct stream *s, char *p, size_t cap, size_t *n_r)
 {
@@ -234,7 +234,7 @@ ssl_read(struct stream *s, char *p, size_t cap, size_t *n_r)
 			result = ssl_result(s, ret, "reading");
 	}
 	*n_r = n;
-	/* An end or an error comes again with the next read. */
+	/* The next read returns an end or an error again. */
 	if (n > 0 && result != IO_WANT_IN && result != IO_OK)
 		stream_poke(s);
 	return n > 0 ? IO_OK : result;
@@ -247,8 +247,8 @@ ssl_write(struct stream *s, struct str bytes, size_t *n_r)
 
 	ERR_clear_error();
 	/*
-	 * A write that could not be finished is tried again with the same bytes
-	 * at least, as OpenSSL wants it: output only ever grows at its end.
+	 * An unfinished write must be retried with at least the same bytes, as
+	 * OpenSSL requires: output only ever grows at its end.
 	 */
 	ret = SSL_write_ex(s->ssl, bytes.p, bytes.n, n_r);
 	if (ret == 1)
@@ -300,7 +300,7 @@ ssl_binding(const struct stream *s, struct sasl_binding *binding_r)
 	if (SSL_get_extms_support(s->ssl) != 1)
 		return false;
 	/* RFC 5929 section 3.1: the first Finished of the handshake, the client's unless it is
-	   resumed. */
+	 * resumed. */
 	binding_r->name = STR("tls-unique");
 	binding_r->n = SSL_session_reused(s->ssl)
 	                   ? SSL_get_finished(s->ssl, binding_r->data, SASL_BINDING_MAX)
@@ -343,7 +343,7 @@ stream_new(
 		(void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 	/* Fails on a UNIX socket, which does not wait anyway. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	/* A peer that is gone without a word is noticed, by the system's times. */
+	/* Notices a peer that vanished silently, after the system's times. */
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
 	s->fd = fd;
 	if (uv_poll_init_socket(&loop->uv, &s->poll, fd) != 0)

@@ -12,7 +12,7 @@
 
 enum { CHAINS = 4096, SETS = 4096, WAYS = 4 };
 
-struct tally_place { /* one for all who share a key */
+struct tally_place { /* one for all that share a key */
 	struct tally_place *next;
 	uint64_t hash;
 	unsigned count;
@@ -21,7 +21,7 @@ struct tally_place { /* one for all who share a key */
 };
 
 struct tally {
-	pthread_mutex_t lock; /* all below but the seed */
+	pthread_mutex_t lock; /* guards all below except the seed */
 	uint64_t seed[2];     /* so that nobody can choose keys that fall into one chain */
 	struct tally_place *chains[CHAINS];
 };
@@ -126,13 +126,13 @@ tally_leave(struct tally *t, struct tally_place **place)
 /* ---- failures */
 
 struct failure {
-	uint64_t hash; /* of the key; that two keys share one is not to be expected */
+	uint64_t hash; /* of the key; two keys are not expected to share one */
 	uint64_t since_ms;
 	unsigned count; /* 0: free */
 };
 
 struct failures {
-	pthread_mutex_t lock; /* of the sets */
+	pthread_mutex_t lock; /* guards the sets */
 	uint64_t seed[2];
 	struct failure sets[SETS][WAYS];
 };
@@ -168,7 +168,7 @@ left_of(const struct failure *way, uint64_t now, uint64_t forget_ms)
 	return forgotten < way->count ? way->count - (unsigned)forgotten : 0;
 }
 
-/* That of the key, or the one with the fewest failures, of these the oldest. */
+/* Returns the key's entry, or the one with the fewest failures, the oldest of these. */
 static struct failure *
 way_of(struct failure *set, uint64_t hash, uint64_t now, uint64_t forget_ms)
 {

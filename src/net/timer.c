@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Timers of a loop: a binary heap of pointers, ordered by `at`.  A timer that
- * is set to a later time stays where it stands and is moved when its old time
- * comes, so the common case (a timeout pushed back by each command) is free.
+ * is set to a later time stays where it is and moves when its old time comes,
+ * so the common case (a timeout pushed back by each command) is free.
  */
 #include "base/err.h"
 #include "base/mem.h"
@@ -67,7 +67,7 @@ loop_timer_set(struct loop_timer *timer, uint64_t ms)
 		uv_update_time(&loop->uv);
 		loop_tick(loop);
 	}
-	/* Never now: a timer that sets itself must not fire twice in one iteration. */
+	/* Never due now: a timer that sets itself must not fire twice in one iteration. */
 	if (__builtin_add_overflow(loop->now, ms > 0 ? ms : 1, &timer->due))
 		timer->due = UINT64_MAX;
 	if (timer->slot != 0) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Worker pools, see work.h; whose turn it is, work_queue.h. */
+/* Worker pools, see work.h.  work_queue.h decides whose turn it is. */
 #include "net/work.h"
 
 #include <pthread.h>
@@ -13,16 +13,16 @@
 const char *const work_kind_words[WORK_KINDS] = {"short", "login", "long"};
 
 struct work_pool {
-	pthread_mutex_t lock; /* all below */
+	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t change;
 	struct work_queue *queue;
 	_Atomic uint64_t slice_ns;
-	unsigned questions; /* in a slice; 0: the clock says when it is over */
-	unsigned idle;      /* threads that wait for work */
+	unsigned questions; /* per slice; 0: the clock ends it */
+	unsigned idle;      /* threads waiting for work */
 	bool stop;
 	bool held;             /* by a test */
-	struct loop *loop;     /* without threads: where all runs */
-	struct loop_task turn; /* there, a slice */
+	struct loop *loop;     /* without threads: where everything runs */
+	struct loop_task turn; /* runs a slice there */
 	unsigned nthreads;
 	pthread_t threads[];
 };
@@ -60,14 +60,15 @@ post_done(struct work *w)
 	loop_post(w->loop, &w->task);
 }
 
-/* Of what was taken from the queue; the lock is held before and after, not meanwhile. */
+/* Runs a slice of a work taken from the queue.  The lock is held before and after, but not
+ * meanwhile. */
 static void
 run_slice(struct work_pool *pool, struct work *w)
 {
 	enum work_kind kind = w->kind;
 	struct work_who who = w->who;
 	enum work_end end = WORK_DONE;
-	bool was = block_on_loop(false); /* a worker may block, also one that a loop plays */
+	bool was = block_on_loop(false); /* workers may block, even if a loop acts as one */
 	bool was_worker = block_on_worker(true);
 
 	(void)pthread_mutex_unlock(&pool->lock);
@@ -84,7 +85,7 @@ run_slice(struct work_pool *pool, struct work *w)
 		return;
 	}
 	(void)pthread_mutex_unlock(&pool->lock);
-	/* From here on w may be gone. */
+	/* From here on w may be freed. */
 	post_done(w);
 	(void)pthread_mutex_lock(&pool->lock);
 	work_queue_ran(pool->queue, kind, who);
@@ -120,7 +121,7 @@ worker(void *arg)
 		}
 		if (w == NULL)
 			break;
-		/* What ended before may have given several others leave to run. */
+		/* The work that ended may allow several others to run. */
 		if (pool->idle > 0 && waiting(pool) > 0)
 			(void)pthread_cond_signal(&pool->change);
 		run_slice(pool, w);
@@ -147,7 +148,7 @@ work_pool_step(struct work_pool *pool)
 	return w != NULL;
 }
 
-/* Locked. */
+/* Needs the lock. */
 static void
 post_turn(struct work_pool *pool)
 {

@@ -2,9 +2,9 @@
 /*
  * Turns and shares, see work_queue.h.
  *
- * Works of a user and kind are a lot, first come, first served; the lots of a kind that have any
- * are a ring, and who had a turn goes to its back.  A lot whose user or identity has its share of
- * the threads keeps its place in the ring and is passed by.
+ * The works of one user and kind form a lot, first come, first served.  The lots of a kind that
+ * have any form a ring; after its turn a lot goes to the back.  A lot whose user or identity has
+ * used up its share of the threads is passed over, but keeps its place in the ring.
  */
 #include "net/work_queue.h"
 
@@ -16,24 +16,24 @@ enum { BUCKETS = 1024, LONG_WAITS = 8 };
 
 struct work_lot {
 	struct work *first, **last;
-	struct link link; /* in the ring, if it has any */
+	struct link link; /* in the ring, if it has any work */
 	size_t waiting;
 };
 
-/* A user or an identity of whom something waits or runs. */
+/* A user or an identity with work that waits or runs. */
 struct party {
 	struct party *next; /* in its bucket */
 	uint64_t key;
 	size_t works, running;
-	struct work_lot lots[WORK_KINDS]; /* of a user */
+	struct work_lot lots[WORK_KINDS]; /* for a user */
 };
 
 struct work_queue {
 	size_t threads;
 	struct link rings[WORK_KINDS]; /* of lots */
 	struct work_counts counts;
-	bool login_last;     /* of short work and checks of logins, what was taken last */
-	unsigned long_waits; /* turns that others had since long work might have had one */
+	bool login_last;     /* whether a login check was taken last, rather than short work */
+	unsigned long_waits; /* turns that others had since long work could have had one */
 	struct party *users[BUCKETS], *identities[BUCKETS];
 };
 
@@ -78,7 +78,7 @@ leave_party(struct party **table, uint64_t key)
 	mem_free(p);
 }
 
-/* Both that a work is of: the second one may be NULL. */
+/* Gets both parties of a work; the second may be NULL. */
 static void
 parties(struct work_queue *q, struct work_who who, struct party *two_r[2])
 {
@@ -160,7 +160,7 @@ most(const struct work_queue *q, enum work_kind kind)
 	return kind == WORK_LONG && q->threads > 1 ? q->threads - 1 : q->threads;
 }
 
-/* The first of the lot that those it is of have a thread for, or NULL. */
+/* Returns the first work of the lot whose parties may have another thread, or NULL. */
 static struct work *
 first_runnable(struct work_queue *q, const struct work_lot *lot)
 {
@@ -169,14 +169,14 @@ first_runnable(struct work_queue *q, const struct work_lot *lot)
 	for (struct work *w = lot->first; w != NULL; w = w->next) {
 		parties(q, w->who, two);
 		if (two[0]->running >= half(q))
-			return NULL; /* all of a lot are of one user */
+			return NULL; /* all works of a lot have the same user */
 		if (two[1] == NULL || two[1]->running < half(q))
 			return w;
 	}
 	return NULL;
 }
 
-/* The next of a kind, or NULL. */
+/* Returns the next work of a kind, or NULL. */
 static struct work *
 next_of(struct work_queue *q, enum work_kind kind)
 {

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading Maildir.  Folders are found first; then one folder at a time its
- * lists are read and its files sorted by UID, or by name where none is known;
- * then one file at a time is read in pieces.  So memory holds the names of one
- * folder and one piece.
+ * Reads Maildir.  Finds the folders first; then, for each folder, reads its
+ * lists and sorts its files by UID, or by name if none is known; then reads
+ * each file in pieces.  So memory holds the names of one folder and one piece.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -46,7 +45,7 @@ maildir_broken(
 	port_broken(m->port, maildir_dir(m, below, part), name, why);
 }
 
-/* Is mail in it?  Says why that cannot be known. */
+/* Returns whether it contains mail; reports why that is unknown. */
 static bool
 has_mail(struct maildir *m, const char *path)
 {
@@ -59,7 +58,7 @@ has_mail(struct maildir *m, const char *path)
 	for (size_t i = 0; fd >= 0 && i < 2 && !has; i++) {
 		struct stat st;
 
-		/* What it really is, opening it says later. */
+		/* Opening it tells later what it really is. */
 		has = fstatat(fd, parts[i], &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 	}
 	if (fd >= 0)
@@ -73,7 +72,7 @@ is_part(const char *name)
 	return strcmp(name, "cur") == 0 || strcmp(name, "new") == 0 || strcmp(name, "tmp") == 0;
 }
 
-/* What a link leads to; says why it leads nowhere. */
+/* Resolves a link; reports why it leads nowhere. */
 static bool
 is_folder(struct maildir *m, int at, const char *below, const char *name)
 {
@@ -88,7 +87,7 @@ is_folder(struct maildir *m, int at, const char *below, const char *name)
 
 static void find_folders(struct maildir *m, const char *below, unsigned depth);
 
-/* A folder that the layout has. */
+/* Takes a folder of the layout. */
 static void
 take_folder(struct maildir *m, const char *path, bool link, unsigned depth)
 {
@@ -101,7 +100,7 @@ take_folder(struct maildir *m, const char *path, bool link, unsigned depth)
 	else if (dots)
 		port_broken(
 		    m->port, m->path, path, "not a Maildir folder: it has neither cur nor new");
-	if (!dots && !link) { /* links could go round */
+	if (!dots && !link) { /* links could form loops */
 		if (depth < DEPTH_MAX)
 			find_folders(m, path, depth + 1);
 		else
@@ -238,7 +237,7 @@ enter_folder(struct maildir *m, struct buf *out)
 
 /* ---- all ---- */
 
-/* The mailbox that a name of the list of subscriptions means here; NULL: there is none. */
+/* Returns the mailbox that a name in the list of subscriptions means here; NULL: there is none. */
 static const char *
 mailbox_of(const struct maildir *m, struct str said)
 {
@@ -258,7 +257,7 @@ put_subscription(struct maildir *m, struct str line, char sep, uint64_t number, 
 
 	port_name(line, sep, &said);
 	name = mailbox_of(m, buf_as_str(&said));
-	if (name == NULL) { /* of a mailbox that is not there */
+	if (name == NULL) { /* of a mailbox that does not exist */
 		port_place_add(&place, &n, "subscriptions", buf_as_str(&said));
 		port_places(m->port, m->path, place, n);
 		name = place->name;
@@ -272,7 +271,7 @@ put_subscription(struct maildir *m, struct str line, char sep, uint64_t number, 
 	buf_fini(&said);
 }
 
-/* "V<tab>2", an empty line, names with tabs between levels; or older, names with dots. */
+/* "V<tab>2", an empty line, names with tabs between levels; or the older form, names with dots. */
 static void
 put_subscriptions(struct maildir *m, struct buf *out)
 {

@@ -2,9 +2,8 @@
 #ifndef PORT_MAILDIR_INT_H
 #define PORT_MAILDIR_INT_H
 /*
- * Reading Maildir, from inside: maildir.c finds folders and goes from one to the
- * next, maildir_lists.c reads what lists say of a folder's files,
- * maildir_message.c reads one file.
+ * Reading Maildir, internals: maildir.c finds folders and goes from one to the next,
+ * maildir_lists.c reads what lists say about a folder's files, maildir_message.c reads a file.
  */
 #include <sys/stat.h>
 
@@ -12,7 +11,7 @@
 
 #define MAILDIR_LIST_MAX ((size_t)1 << 30)
 
-struct meta {                      /* what a list says of a file */
+struct meta {                      /* what a list says about a file */
 	struct str base, keywords; /* keywords: escaped, with commas */
 	uint32_t uid;
 	int64_t date, saved;
@@ -37,7 +36,7 @@ struct maildir {
 	struct mailstream_mailbox box;
 	struct buf ours, uidlist, keywords, real_name, said;
 	struct str letter[26];
-	uint32_t letters_told; /* bits: it was said that the letter means nothing */
+	uint32_t letters_told; /* bits: unknown letters that were reported */
 	struct meta *meta;
 	size_t meta_count;
 	struct file *file;
@@ -53,34 +52,34 @@ struct maildir {
 
 /* ---- maildir.c ---- */
 
-/* PATH/below/part, as maildir_broken() has it; it holds until the next call. */
+/* Returns PATH/below/part, as in maildir_broken(); valid until the next call. */
 const char *maildir_dir(struct maildir *m, const char *below, const char *part);
-/* PATH/below/part/name is left out, and why; below ("." or "": PATH itself) and part may be empty.
- */
+/* Reports why PATH/below/part/name is left out; below ("."  or "": PATH itself) and part may be
+ * empty. */
 void maildir_broken(
     struct maildir *m, const char *below, const char *part, const char *name, const char *why);
 
 /* ---- maildir_lists.c ---- */
 
-/* Reads the lists in the folder that is open as fd; what is not understood is said. */
+/* Reads the lists in the folder open as fd; reports what is not understood. */
 void maildir_lists_read(struct maildir *m, int fd);
-/* A list in a folder that is open as fd and lies below PATH; false: there is none, or it cannot be
- * read, which is said. */
+/* Gets a list in a folder that is open as fd and lies below PATH.  Returns false if there is none,
+ * or if it cannot be read, which is reported. */
 bool maildir_list_get(
     struct maildir *m, int fd, const char *below, const char *name, size_t max, struct buf *out);
-/* A file's name without its flags. */
+/* Returns a file's name without its flags. */
 struct str maildir_base(struct str name);
-/* Reads the list of properties of that name in a folder that is open as fd: they are put into out,
- * or passed by; below: the folder's path below PATH, "." or "" for PATH. */
+/* Reads the list of properties of that name in a folder open as fd: puts them into out, or skips
+ * them unless take; below: the folder's path below PATH, "."  or "" for PATH. */
 void maildir_properties_read(
     struct maildir *m, int fd, const char *below, const char *name, bool take, struct buf *out);
-/* What the lists say of a file; NULL: nothing. */
+/* Returns what the lists say about a file; NULL: nothing. */
 const struct meta *maildir_meta(const struct maildir *m, struct str base);
 
 /* ---- maildir_message.c ---- */
 
-/* Opens the file that comes next; one that cannot be read is told of and passed by. */
+/* Opens the next file; reports and skips those that cannot be read. */
 void maildir_file_open(struct maildir *m);
-/* The next piece of the open file, or its end. */
+/* Puts the next piece of the open file, or its end. */
 void maildir_file_read(struct maildir *m, struct buf *out);
 #endif

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What lists say of the files of a Maildir folder: dovecot-uidlist (version 3:
- * UIDVALIDITY, UIDNEXT, UIDs), dovecot-keywords (names of the letters a to z), and our
- * own turnstone.export, which has what these cannot hold (maildir_save.c says how).
- * And lists of properties.
+ * What lists say about the files of a Maildir folder: dovecot-uidlist (version 3: UIDVALIDITY,
+ * UIDNEXT, UIDs), dovecot-keywords (names of the letters a to z), and our own turnstone.export with
+ * what these cannot hold (see maildir_save.c).  Also lists of properties.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -31,7 +30,7 @@ maildir_base(struct str name)
 	return colon != NULL ? str_range(name.p, colon) : name;
 }
 
-#define FAULTS_MAX 10 /* that are said of one list; the others are only counted */
+#define FAULTS_MAX 10 /* reported for each list; the others are only counted */
 
 struct list {
 	struct maildir *m;
@@ -129,7 +128,7 @@ take_our_head(struct maildir *m, struct str line)
 	return true;
 }
 
-/* uid date saved zone keywords base; keywords "-" when there are none */
+/* uid date saved zone keywords base; keywords are "-" if there are none */
 static void
 take_ours(struct maildir *m)
 {
@@ -223,7 +222,7 @@ take_letters(struct maildir *m)
 	end_list(&list);
 }
 
-/* Gives how many there are. */
+/* Returns how many there are. */
 static uint64_t
 read_property_lines(struct list *list, struct str rest, struct buf *out)
 {
@@ -272,7 +271,7 @@ maildir_properties_read(
 	buf_fini(&text);
 }
 
-/* Ours behind those of the uidlist: the first of a name counts. */
+/* Sorts ours before those of the uidlist: the first of a name counts. */
 static int
 by_base(const void *a, const void *b)
 {

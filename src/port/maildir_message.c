@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A message of a Maildir, read in pieces.  A file that turnstone.export names has its
- * bytes as they were; in all others LF becomes CRLF.
+ * Reads a message of a Maildir in pieces.  A file named in turnstone.export keeps its bytes; in all
+ * others LF becomes CRLF.
  */
 #include <errno.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 
 #define READ_STEP ((size_t)32 << 10) /* becomes at most one piece */
 
-/* The file, for what is said of it. */
+/* The file, for reports about it. */
 static struct port_at
 at_file(struct maildir *m, const struct file *f)
 {
@@ -19,7 +19,7 @@ at_file(struct maildir *m, const struct file *f)
 	    maildir_dir(m, m->folder[m->folder_at - 1].path, f->new ? "new" : "cur"), f->name, 0};
 }
 
-/* A letter that no list explains; each is said once in a folder. */
+/* A letter that no list explains; each is reported once per folder. */
 static void
 no_letter(struct maildir *m, const struct port_at *at, char letter)
 {

@@ -2,14 +2,14 @@
 /*
  * Writing Maildir++.  A message is the file
  *   <internaldate>.U<uid>V<uidvalidity>.turnstone,S=<size>:2,<flags>
- * with the bytes as they are stored, CRLF and all, so that each of them comes
- * back; mail readers take both line ends.  The name is made of what never
- * changes, so a second run finds what the first has written, and writes the
- * rest.  A file gets its name when all of it was written; a mailbox's lists
- * are replaced when all its files are on disk.
+ * with the bytes as stored, including CRLF, so that all of them come back; mail
+ * readers accept both line ends.  The name is made from what never changes, so
+ * a second run finds what the first has written and writes the rest.  A file
+ * gets its name once all of it is written; a mailbox's lists are replaced once
+ * all its files are on disk.
  *
  * Lists: dovecot-uidlist and dovecot-keywords, which others read, and
- * turnstone.export, lines of words with blanks between:
+ * turnstone.export, lines of words separated by blanks:
  *   turnstone-export 1 UIDVALIDITY UIDNEXT MODSEQ special-use mailbox
  *   UID INTERNALDATE SAVEDATE zone keywords base-name
  * Dates are seconds since 1970 UTC, the zone minutes east, keywords are joined
@@ -45,7 +45,7 @@ struct save {
 	struct port_sink sink;
 	struct port *port;
 	const char *path;
-	int root, dir, cur, tmp; /* of the mailbox under way; -1: none */
+	int root, dir, cur, tmp; /* of the current mailbox; -1: none */
 	struct buf name;
 	struct mailstream_mailbox box;
 	struct buf ours, uidlist, subscriptions;
@@ -54,7 +54,7 @@ struct save {
 	struct old *old;
 	size_t old_count;
 	roaring_bitmap_t *had, *told;
-	int fd; /* the message under way; -1: none */
+	int fd; /* the current message; -1: none */
 	struct port_temporary temporary;
 };
 
@@ -100,7 +100,7 @@ put_list(int dir, const char *name, struct str text)
 	return false;
 }
 
-/* Nothing to say: no list. */
+/* Removes the list if it has nothing to say. */
 static bool
 put_or_remove_list(int dir, const char *name, struct str text)
 {
@@ -117,7 +117,7 @@ make_dir(int at, const char *name)
 	return openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-/* ---- what is there ---- */
+/* ---- what exists ---- */
 
 /* <date>.U<uid>V<uidvalidity>.turnstone,S=<size>:2, */
 static bool
@@ -125,7 +125,7 @@ parse_ours(const char *name, uint32_t *uid_r, uint32_t *validity_r, uint64_t *si
 {
 	int end = 0;
 
-	/* A number that does not fit only fails to match.  NOLINTNEXTLINE(cert-err34-c) */
+	/* A number that does not fit just fails to match.  NOLINTNEXTLINE(cert-err34-c) */
 	return sscanf(name, "%*d.U%" SCNu32 "V%" SCNu32 ".turnstone,S=%" SCNu64 ":2,%n", uid_r,
 	           validity_r, size_r, &end) == 3 &&
 	       end > 0;
@@ -156,7 +156,7 @@ find_old(struct save *s)
 		    fstatat(s->cur, e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
 		    !S_ISREG(st.st_mode) || (uint64_t)st.st_size != size ||
 		    !roaring_bitmap_add_checked(s->had, uid)) {
-			(void)unlinkat(s->cur, e->d_name, 0); /* of another life, cut, or twice */
+			(void)unlinkat(s->cur, e->d_name, 0); /* of an earlier one, cut, or twice */
 			continue;
 		}
 		if ((s->old_count & (s->old_count + 1)) == 0)
@@ -211,7 +211,7 @@ begin_folder(struct save *s)
 	if (!inbox) {
 		buf_putc(&folder, '.');
 		port_folder(s->box.name, '.', &folder);
-		if (folder.n > 255) { /* no file name; the whole one is in turnstone.export */
+		if (folder.n > 255) { /* too long for a file; turnstone.export has it in full */
 			folder.n = 0;
 			buf_printf(&folder, ".long-name-%016" PRIx64,
 			    XXH3_64bits(s->box.name.p, s->box.name.n));
@@ -256,7 +256,7 @@ put_lists(struct save *s)
 
 	for (unsigned i = 0; i < LETTERS && s->letter[i] != NULL; i++)
 		buf_printf(&words, "%u %s\n", i, s->letter[i]);
-	/* All the files first: who finds the lists finds what they name. */
+	/* All files first: whoever finds the lists must find what they name. */
 	ok = syncfs(s->dir) == 0 && put_list(s->dir, "dovecot-keywords", buf_as_str(&words)) &&
 	     put_list(s->dir, "dovecot-uidlist", buf_as_str(&s->uidlist)) &&
 	     put_or_remove_list(s->dir, PORT_PROPERTIES, buf_as_str(&s->properties)) &&
@@ -349,7 +349,7 @@ letter_of(struct save *s, struct str word)
 	return -1;
 }
 
-/* In the order of ASCII, as the Maildir text wants it. */
+/* Sorted by ASCII, as the specification of Maildir requires. */
 static void
 put_letters(struct save *s, const struct mailstream_message *m, struct buf *out)
 {
@@ -444,7 +444,7 @@ end_save(struct save *s)
 	buf_str(&all, buf_as_str(&s->subscriptions));
 	ok = ok && (put_list(s->root, "subscriptions", buf_as_str(&all)) ||
 	               save_failed(s, "subscriptions"));
-	if (ok && s->port->mailbox == NULL) /* else they were not asked for */
+	if (ok && s->port->mailbox == NULL) /* else they were not requested */
 		ok = put_or_remove_list(
 		         s->root, PORT_ACCOUNT_PROPERTIES, buf_as_str(&s->account_properties)) ||
 		     save_failed(s, "the account's properties");

@@ -160,7 +160,7 @@ parse_message(struct mailstream_message *m, struct rd *r)
 	r->bad |= words.bad;
 }
 
-/* What may come now? */
+/* Returns whether this record may come now. */
 static bool
 fits(struct mailstream_in *in, struct mailstream_record *rec, struct str body)
 {
@@ -216,7 +216,7 @@ mailstream_next(struct mailstream_in *in, struct mailstream_record *rec)
 	struct rd r;
 	uint64_t n;
 
-	/* Moved now and then only, or many small records would cost a copy of the rest each. */
+	/* Moved only now and then, since for many small records each move would copy the rest. */
 	if (in->used > in->bytes.n / 2) {
 		buf_consume(&in->bytes, in->used);
 		in->used = 0;
@@ -226,7 +226,7 @@ mailstream_next(struct mailstream_in *in, struct mailstream_record *rec)
 	r = rd_of((struct str){in->bytes.p + in->used, in->bytes.n - in->used});
 	*rec = (struct mailstream_record){.tag = (enum mailstream_tag)rd_u8(&r)};
 	n = rd_varint(&r);
-	if (r.bad) /* ten bytes hold any varint */
+	if (r.bad) /* any varint fits into ten bytes */
 		return in->bytes.n - in->used > 11 ? bad_stream(in) : MAILSTREAM_MORE;
 	if (n > MAILSTREAM_RECORD_MAX)
 		return bad_stream(in);

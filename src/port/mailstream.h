@@ -31,7 +31,7 @@ enum mailstream_tag {
 
 struct mailstream_mailbox {
 	struct str name;
-	uint32_t uidvalidity, uidnext; /* 0: not known */
+	uint32_t uidvalidity, uidnext; /* 0: unknown */
 	uint64_t modseq;
 	unsigned use; /* store_use */
 	bool subscribed;
@@ -40,13 +40,13 @@ struct mailstream_mailbox {
 };
 
 struct mailstream_message {
-	uint32_t uid; /* 0: not known */
+	uint32_t uid; /* 0: unknown */
 	int64_t internaldate, savedate;
 	int16_t zone;
 	uint32_t flags;      /* bits of store_flag, system flags */
-	uint64_t size;       /* of the D's before it */
+	uint64_t size;       /* of the preceding D's */
 	bool bare;           /* its bytes are not in the stream */
-	struct str keywords; /* vstrs, one behind the other */
+	struct str keywords; /* vstrs, one after the other */
 };
 
 /* Bytes of a name and its value: more is left out. */
@@ -54,7 +54,7 @@ struct mailstream_message {
 
 struct mailstream_property {
 	struct str name, value;
-	bool of_mailbox; /* of the one before it; else the account's own */
+	bool of_mailbox; /* of the preceding mailbox; else the account's own */
 };
 
 struct mailstream_record {
@@ -77,14 +77,14 @@ void mailstream_put_end(struct buf *b);
 
 /* ---- reading ---- */
 struct mailstream_in {
-	struct buf bytes; /* the reader's; append what comes */
+	struct buf bytes; /* the reader's input; append what arrives */
 	size_t used;
-	uint64_t size; /* of the message under way */
+	uint64_t size; /* of the current message */
 	bool begun, ended, in_mailbox;
 	bool properties; /* may come now */
 };
 enum mailstream_got { MAILSTREAM_GOT, MAILSTREAM_MORE, MAILSTREAM_BAD };
-/* The next record; it is valid until the next call.  BAD stays BAD. */
+/* Gets the next record, valid until the next call.  BAD stays BAD. */
 enum mailstream_got mailstream_next(struct mailstream_in *in, struct mailstream_record *rec_r);
 void mailstream_in_fini(struct mailstream_in *in);
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading mbox: which files, and their lines (long ones in pieces).
+ * Reads mbox: finds the files, and their lines (long ones in pieces).
  * mbox_message.c says what a line means.
  */
 #include <dirent.h>
@@ -17,11 +17,11 @@
 
 #define READ_STEP ((size_t)64 << 10)
 #define LINE_MAX_KEPT ((size_t)16 << 10) /* longer lines are taken in pieces */
-#define FIELD_LOOK ((size_t)1 << 10)     /* of the next line, for the name of a field */
+#define FIELD_LOOK ((size_t)1 << 10)     /* of the next line, to see a field's name */
 #define FILL ((size_t)256 << 10)
 #define DEPTH_MAX 32
 
-/* ---- which files ---- */
+/* ---- finding files ---- */
 
 static void
 add_found(struct mbox *m, struct buf *path)
@@ -47,7 +47,7 @@ look_at_entry(struct mbox *m, int dir, const char *below, const char *name, unsi
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		port_broken(m->port, m->path, buf_cstr(&path), port_why(errno));
 	else if (!S_ISDIR(st.st_mode))
-		add_found(m, &path); /* opening says what is no regular file */
+		add_found(m, &path); /* opening it reports what is not a regular file */
 	else if (depth < DEPTH_MAX)
 		find_files(m, buf_cstr(&path), depth + 1);
 	else
@@ -73,7 +73,7 @@ find_files(struct mbox *m, const char *below, unsigned depth)
 
 /* ---- lines ---- */
 
-/* Is enough of the next line there to see a field's name in it? */
+/* Returns whether enough of the next line is there to see a field's name. */
 static bool
 can_look(const struct mbox *m, struct str line, struct str next)
 {
@@ -81,7 +81,7 @@ can_look(const struct mbox *m, struct str line, struct str next)
 	       str_chr(next, '\n') != NULL;
 }
 
-/* False: more must be read. */
+/* Returns false if more must be read. */
 static bool
 take_next_line(struct mbox *m, struct buf *out)
 {
@@ -128,7 +128,7 @@ broken(struct mbox *m, const char *why)
 	port_broken(m->port, m->dir, m->file[m->at - 1].path, why);
 }
 
-/* Thunderbird's indexes have names like those of mailboxes. */
+/* Thunderbird's indexes are named like mailboxes. */
 static bool
 is_index(const struct mbox *m, const char *path)
 {
@@ -247,7 +247,7 @@ free_source(struct port_source *source)
 	mem_free(m);
 }
 
-/* Each message of a Maildir is a file of its own, in which an mbox never begins. */
+/* In a Maildir each message is a file of its own, where an mbox never begins. */
 static void
 hint_at_maildir(const struct mbox *m)
 {

@@ -2,7 +2,7 @@
 /* Lines that begin with "From ": dates in them, marks, quotes. */
 #include "port/mbox_int.h"
 
-#define WORDS 12 /* the last ones of a line; a date has fewer */
+#define WORDS 12 /* the last words of a line; a date has fewer */
 
 struct stamp {
 	struct str day, month, year, time, zone, half; /* half: AM or PM */
@@ -33,7 +33,7 @@ first_bytes(struct str s, size_t n)
 	return (struct str){s.p, s.n < n ? s.n : n};
 }
 
-/* Its first three letters, as "Mon" and "Monday". */
+/* Compares the first three letters, so "Mon" and "Monday" match. */
 static bool
 names(struct str word, const char *three)
 {
@@ -45,7 +45,7 @@ names(struct str word, const char *three)
 	return false;
 }
 
-/* 10:00, 10:00:00, with a fraction, a zone or Z behind it. */
+/* 10:00, 10:00:00, with a fraction, followed by a zone or Z. */
 static bool
 take_clock_word(struct stamp *s, struct str word)
 {
@@ -65,7 +65,7 @@ take_clock_word(struct stamp *s, struct str word)
 	       letters(s->zone, 1, 4);
 }
 
-/* 2026-02-02, and also 2026-02-02T10:00:00Z. */
+/* 2026-02-02, or 2026-02-02T10:00:00Z. */
 static bool
 take_iso(struct stamp *s, struct str word)
 {
@@ -106,7 +106,7 @@ take_word(struct stamp *s, struct str word)
 	return true;
 }
 
-/* Hours of 12: 12 AM is 0, 12 PM is 12. */
+/* On the 12-hour clock 12 AM is 0 and 12 PM is 12. */
 static bool
 put_time(const struct stamp *s, struct buf *b)
 {
@@ -160,7 +160,7 @@ mbox_from_date(struct str line, struct mail_date *date_r)
 		word[n++] = one;
 	}
 	if (n > 3 && str_eq(word[n - 3], STR("remote")) && str_eq(word[n - 2], STR("from")))
-		n -= 3; /* of UUCP */
+		n -= 3; /* UUCP's */
 	for (size_t from = n; from-- > 0;)
 		if (date_of(word + from, n - from, date_r))
 			return true;

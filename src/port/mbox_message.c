@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the lines of an mbox mean.  Content-Length is not
- * looked at, since no two programs agree on it.
+ * What the lines of an mbox mean.  Content-Length is ignored, since no two programs agree on it.
  *
- * In files of others a line "From " begins a message at the start of the file
- * and behind an empty line, when it has a date that can be read or the next line
- * is a header field; elsewhere, when both hold.  The date is the INTERNALDATE,
- * without one the Date field, else the file's time.  Lines ">From " lose one '>'.
- * Of the header, Status and X-Status (flags), X-Keywords, X-UID, X-IMAP and
- * X-IMAPbase are taken, and left out of the message unless the user wants to keep
- * them; so is what Thunderbird puts (mbox_mozilla.c).  A field with a value that
- * is none of these programs' stays in the message, and says nothing.
+ * In files of other programs a line "From " begins a message at the start of the file and after an
+ * empty line if it has a readable date or the next line is a header field; elsewhere only if both
+ * are true.  The date becomes the INTERNALDATE; without one the Date field does, else the file's
+ * time.  Lines ">From " lose one '>'.  From the header, Status and X-Status (flags), X-Keywords,
+ * X-UID, X-IMAP and X-IMAPbase are taken and left out of the message unless the user wants to keep
+ * them; so is what Thunderbird adds (mbox_mozilla.c).  A field whose value is not from these
+ * programs stays in the message and has no effect.
  *
- * In a file of ours (mbox_int.h) only our own lines say anything of a
- * message, and it comes back as it was.  Others may have appended to the file:
- * what has no mark in it is read as theirs.
+ * In a file of ours (mbox_int.h) only our own lines say anything about a message, and it comes back
+ * as it was.  Others may have appended to the file: what has no mark in it is read as theirs.
  */
 #include <stdio.h>
 #include <string.h>
@@ -58,7 +55,7 @@ put_own(struct mbox *m, struct str text, struct buf *out)
 		flush_piece(m, out);
 }
 
-/* The ends that wait, but for some. */
+/* Puts the line ends that wait, except the last `but`. */
 static void
 put_ends(struct mbox *m, unsigned but, struct buf *out)
 {
@@ -67,7 +64,7 @@ put_ends(struct mbox *m, unsigned but, struct buf *out)
 	m->ends = 0;
 }
 
-/* Or something that other programs keep in the file? */
+/* Returns whether it is mail, rather than something other programs keep in the file. */
 static bool
 is_mail(struct mbox *m)
 {
@@ -88,7 +85,7 @@ mbox_end_message(struct mbox *m, struct buf *out)
 {
 	if (!m->in_message)
 		return;
-	if (m->own == OWN_TEXT) /* without the empty line behind it */
+	if (m->own == OWN_TEXT) /* without the empty line after it */
 		put_ends(m, (m->blank ? 1 : 0) + (m->own_cut ? 1 : 0), out);
 	flush_piece(m, out);
 	m->msg.keywords = buf_as_str(&m->words);
@@ -136,7 +133,7 @@ begin_message(struct mbox *m, const struct mail_date *date, bool own, struct buf
 static void
 take_x_status(struct mbox *m, struct str value)
 {
-	static const char letters[] = "AFDRT"; /* X-Status; R of Status is Seen */
+	static const char letters[] = "AFDRT"; /* X-Status; R in Status means Seen */
 	static const unsigned flags[] = {
 	    STORE_ANSWERED, STORE_FLAGGED, STORE_DELETED, STORE_SEEN, STORE_DRAFT};
 
@@ -174,7 +171,7 @@ take_date(struct mbox *m, struct str value)
 	m->msg.zone = (int16_t)(date.zone % 1440);
 }
 
-/* Flags as programs write them; a text of a sender's is none. */
+/* Takes flags as programs write them; text from a sender is not flags. */
 static bool
 take_status(struct mbox *m, struct str value)
 {
@@ -213,7 +210,7 @@ take_named(struct mbox *m, struct str name, struct str value)
 	return str_ieq(name, STR("X-IMAPbase")) || str_ieq(name, STR("X-IMAP"));
 }
 
-/* True: the field is one of those that are taken. */
+/* Returns true if the field is one of those that are taken. */
 static bool
 take_field(struct mbox *m, struct str line)
 {
@@ -248,7 +245,7 @@ take_own_rest(struct mbox *m, struct str line)
 	bool ok;
 
 	buf_str(&z, str_trim(line));
-	/* A number that does not fit is another date.  NOLINTNEXTLINE(cert-err34-c) */
+	/* A number that does not fit gives another date.  NOLINTNEXTLINE(cert-err34-c) */
 	ok = sscanf(buf_cstr(&z), MBOX_OURS "%lld %d %4s %5s%n", &date, &zone, asis, cut, &end) ==
 	         4 &&
 	     (size_t)end == z.n && zone > -1440 && zone < 1440;
@@ -262,7 +259,7 @@ take_own_rest(struct mbox *m, struct str line)
 	return ok;
 }
 
-/* The lines before the message, in their order; false: somebody has changed them. */
+/* Takes the lines before the message, in order.  Returns false if somebody has changed them. */
 static bool
 take_own_head(struct mbox *m, struct str line)
 {
@@ -307,7 +304,7 @@ take_own_line(struct mbox *m, struct str line, bool begins, struct buf *out)
 
 /* ---- lines ---- */
 
-/* Does a message begin?  next is the line behind it, or the begin of that. */
+/* Returns whether a message begins.  next is the following line, or its start. */
 static bool
 take_from(struct mbox *m, struct str line, struct str next, struct buf *out)
 {
@@ -338,7 +335,7 @@ unquoted(const struct mbox *m, struct str line)
 	return (struct str){line.p + 1, line.n - 1};
 }
 
-/* A line of a header; true: it is not part of the message. */
+/* Takes a line of a header.  Returns true if it is not part of the message. */
 static bool
 take_header_line(struct mbox *m, struct str line)
 {
@@ -349,7 +346,7 @@ take_header_line(struct mbox *m, struct str line)
 	return m->skipping;
 }
 
-/* Lines before the first message; empty ones are nothing. */
+/* Reports lines before the first message; empty ones do not count. */
 static void
 tell_lost(struct mbox *m)
 {
@@ -388,7 +385,7 @@ mbox_take_line(struct mbox *m, struct str line, struct str next, struct buf *out
 	put_blank(m, out);
 	if (m->in_header && !empty && take_header_line(m, line))
 		return;
-	if (empty) { /* the end of the header may be the end of the message, too */
+	if (empty) { /* the end of the header may also end the message */
 		m->in_header = m->skipping = m->words_go_on = false;
 		m->blank = true;
 		return;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Habits of Thunderbird.  Beside the file NAME, the folder NAME.sbd has the mailboxes below it, and
- * NAME.msf is an index.  Each message begins with lines of its own:
+ * What Thunderbird does.  Next to the file NAME, the folder NAME.sbd has the mailboxes below it,
+ * and NAME.msf is an index.  Each message begins with lines that it adds:
  *   X-Mozilla-Status: four hexadecimal digits, X-Mozilla-Status2: eight, X-Mozilla-Keys: keywords
- * A message that was deleted stays in the file until that is compacted.  It is left out; but only
- * where its line stands before all that came with the message, so that nobody who sends mail can
- * have it left out.  Elsewhere it is \Deleted.
+ * A deleted message stays in the file until that is compacted.  It is left out, but only if its
+ * line precedes everything that came with the message, so that no sender can cause that.  Otherwise
+ * it is \Deleted.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +14,7 @@
 #include "store/store.h"
 
 static const struct str names[] = {STR("X-Mozilla-Status"), STR("X-Mozilla-Status2"),
-    STR("X-Mozilla-Keys"), STR("X-Account-Key"), STR("X-UIDL")}; /* the last ones are not taken */
+    STR("X-Mozilla-Keys"), STR("X-Account-Key"), STR("X-UIDL")}; /* the last two are not taken */
 enum { STATUS, STATUS2, KEYS, NAMES = sizeof(names) / sizeof(*names) };
 
 enum { /* bits of STATUS and STATUS2, which has the high ones */

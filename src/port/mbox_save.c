@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Writing mbox (mboxrd): a file for each mailbox, replaced as a whole when all
- * of it is on disk; an interrupted export leaves the files that were finished.
- * CRLF becomes LF.  UIDs, SAVEDATEs and properties have no place here: who wants
- * everything back exports a Maildir.  mbox_int.h says what comes before each message.
+ * Writes mbox (mboxrd): one file per mailbox, replaced as a whole once all of it is on disk; an
+ * interrupted export leaves the finished files.  CRLF becomes LF.  There is no place for UIDs,
+ * SAVEDATEs and properties: to keep everything, export a Maildir.  mbox_int.h says what precedes
+ * each message.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,22 +19,22 @@
 #include "store/store.h"
 
 #define OUT_MARK ((size_t)256 << 10)
-#define WORDS_LINE ((size_t)900) /* keywords beyond go into one more line */
+#define WORDS_LINE ((size_t)900) /* more keywords go into further lines */
 
 struct save {
 	struct port_sink sink;
 	struct port *port;
 	const char *path;
-	int root, dir, fd; /* dir: the file's; fd -1: between mailboxes */
+	int root, dir, fd; /* dir: the file's folder; fd -1: between mailboxes */
 	struct port_temporary temporary;
 	struct buf name; /* of the file in dir */
-	FILE *spool;     /* the message under way: what is known of it comes behind its bytes */
+	FILE *spool;     /* the current message: its metadata comes after its bytes */
 	struct buf file, out, line;
 	bool in_header, asis; /* asis: the message has an LF without CR */
-	char last;            /* of the message under way */
+	char last;            /* of the current message */
 };
 
-#define NAMED_MAX 1000 /* properties that are left out; the rest is only counted */
+#define NAMED_MAX 1000 /* omitted properties named; the rest is only counted */
 
 static bool
 write_failed(struct save *s)
@@ -93,7 +93,7 @@ end_mailbox(struct save *s)
 	return ok;
 }
 
-/* a/b.mbox lies in the folder a, next to a.mbox; what is a link there is none of ours. */
+/* a/b.mbox lies in the folder a, next to a.mbox.  A link there is not ours. */
 static bool
 enter_parents(struct save *s)
 {
@@ -156,7 +156,7 @@ put_keywords(struct save *s, const struct mailstream_message *m)
 		buf_putc(&s->out, '\n');
 }
 
-/* Seen, and Old as all that is exported; the rest as others write them. */
+/* Seen, and Old for everything exported; the rest as others write them. */
 static void
 put_status_fields(struct save *s, const struct mailstream_message *m)
 {
@@ -196,7 +196,7 @@ put_from_line(struct save *s, const struct mailstream_message *m)
 	    s->asis ? "asis" : "crlf", is_cut(s, m) ? "cut" : "whole");
 }
 
-/* A piece of a line; begins says whether it is the first one. */
+/* Writes a piece of a line; begins: it is the first one. */
 static void
 write_line(struct save *s, struct str line, bool begins)
 {
@@ -235,7 +235,7 @@ put_spool(struct save *s)
 			at += len;
 		}
 		buf_consume(&s->line, at);
-		if (s->line.n > sizeof part) { /* all but a CR that may belong to its end */
+		if (s->line.n > sizeof part) { /* all but a CR that may be part of the line's end */
 			size_t keep = s->line.p[s->line.n - 1] == '\r' ? 1 : 0;
 
 			write_line(s, (struct str){s->line.p, s->line.n - keep}, begins);
@@ -326,7 +326,7 @@ write_record(struct port_sink *sink, const struct mailstream_record *rec)
 	return false;
 }
 
-/* All of it is written anew. */
+/* Everything is written again. */
 static void
 have_nothing(struct port_sink *sink, struct buf *out)
 {

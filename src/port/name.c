@@ -2,11 +2,11 @@
 /*
  * Names of mailboxes that come from file systems and other servers.
  *
- * Where CREATE refuses one, its characters are replaced by others that look alike: '*', '%', '#' by
- * their full-width forms, controls by their pictures (U+2400 on).  That can be undone, so two names
- * stay two.  What cannot (bytes that are no UTF-8, levels that are empty or too many, too much of
- * it, characters that could be replacements) gets a hash of the name it had, and so does a name
- * that is taken by another mailbox.
+ * If CREATE refuses a name, its characters are replaced by similar ones: '*', '%', '#' by their
+ * full-width forms, controls by their pictures (U+2400 on).  That is reversible, so two names stay
+ * two.  If that does not work (invalid UTF-8, empty or too many levels, too long, characters that
+ * could be replacements), the name gets a hash of the original, and so does a name that another
+ * mailbox has.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,16 +22,16 @@
 #include "wire/utf7.h"
 
 #define LEVELS 50u
-#define BYTES ((size_t)960) /* and a hash behind it */
+#define BYTES ((size_t)960) /* followed by a hash */
 
 /* ---- one name ---- */
 
 struct fit {
 	struct buf *out;
 	unsigned levels;
-	bool exact;   /* it can be undone */
+	bool exact;   /* it is reversible */
 	bool changed; /* something was replaced */
-	bool unsure;  /* something looks as if it had been */
+	bool unsure;  /* something looks like a replacement */
 };
 
 static void
@@ -61,7 +61,7 @@ is_replacement(struct str c)
 	return c.n == 3 && memcmp(c.p, "\xe2\x90", 2) == 0;
 }
 
-/* The bytes of the character that s begins with; 0: it is none of UTF-8. */
+/* Returns the bytes of the character that s begins with; 0: invalid UTF-8. */
 static size_t
 length(struct str s)
 {
@@ -190,7 +190,7 @@ port_places_free(struct port_place *places, size_t n)
 	mem_free(places);
 }
 
-struct name { /* that is taken */
+struct name { /* a name in use */
 	UT_hash_handle hh;
 	const char *text;
 };
@@ -228,7 +228,7 @@ put_top(const struct port *port, const char *said, struct buf *out)
 		buf_printf(out, "/%s", said);
 }
 
-/* As it is, if CREATE takes it; else NULL, and *why_r. */
+/* Returns the name unchanged if CREATE accepts it; else NULL, and *why_r. */
 static char *
 name_as_is(struct str said, const char **why_r)
 {

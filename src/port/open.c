@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Opening what belongs to a user, as root perhaps, while that user changes it.
- * A path is gone along a name at a time, each opened without following a link,
- * so nothing that is exchanged meanwhile leads anywhere else (what openat2()
- * does with RESOLVE_NO_SYMLINKS, on every kernel).  What is opened is looked at
- * by its descriptor.
+ * Opens what belongs to a user, perhaps as root, while that user may change it.
+ * A path is walked one name at a time, each opened without following a link, so
+ * nothing that is swapped meanwhile leads elsewhere (like openat2() with
+ * RESOLVE_NO_SYMLINKS, but on every kernel).  What is opened is inspected
+ * through its descriptor.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,14 +21,14 @@
 #define TEXT_MAX 4096 /* of a link */
 
 struct walk {
-	int dir, file;   /* file: what the path ends at, when that is no folder; else -1 */
+	int dir, file;   /* file: the end of the path if it is not a folder; else -1 */
 	struct buf todo; /* the rest of the path */
 	unsigned links;
 	bool follow;
-	uid_t linker; /* who made the links, root aside */
+	uid_t linker; /* who made the links, apart from root */
 };
 
-/* The next name of the path; false: that was all. */
+/* Takes the next name of the path; returns false if that was all. */
 static bool
 next_name(struct walk *w, struct buf *name)
 {
@@ -53,7 +53,7 @@ go_to(struct walk *w, int fd)
 	return fd >= 0;
 }
 
-/* A link that is open as fd: its text goes before the rest of the path. */
+/* Puts the text of a link, open as fd, before the rest of the path. */
 static bool
 take_link(struct walk *w, int fd, uid_t uid)
 {
@@ -76,7 +76,7 @@ take_link(struct walk *w, int fd, uid_t uid)
 	return text[0] != '/' || go_to(w, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
-/* One name further: a folder, a link, or the file at the end. */
+/* Goes one name further: to a folder, a link, or the file at the end. */
 static bool
 enter_name(struct walk *w, const char *name)
 {

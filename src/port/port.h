@@ -2,15 +2,15 @@
 #ifndef PORT_PORT_H
 #define PORT_PORT_H
 /*
- * port: mail in files.  Start here; mailstream.h is the form in which it goes to an operation and
- * comes from one.
+ * port: mail in files.  Start here; mailstream.h is the format in which mail goes to and from an
+ * operation.
  *
- * Mail in files outside the store: Maildir and mbox, both ways.  These
- * functions run in the command, never in the server.  What is wrong with one
- * file is said, counted and left out; the rest goes on.
+ * Mail in files outside the store: Maildir and mbox, reading and writing.  These functions run in
+ * the command, never in the server.  A bad file is reported, counted and left out; the rest goes
+ * on.
  *
- * Nothing below PATH is followed out of it: no symbolic links, only regular
- * files and directories are opened, and only those whose owner is PATH's.
+ * Nothing below PATH leads out of it: symbolic links are not followed, and only regular files and
+ * directories are opened, and only those owned by PATH's owner.
  */
 #include <sys/stat.h>
 
@@ -20,15 +20,15 @@
 struct port {
 	struct progress progress;
 	const char *cmd;      /* for messages */
-	uint64_t broken;      /* files left out, or not written; folders, links, lines of lists */
-	uint64_t unread;      /* those of them that would be messages */
-	uint64_t passed;      /* what is understood, and no mail */
+	uint64_t broken;      /* files left out or not written; folders, links, lines of lists */
+	uint64_t unread;      /* those among them that would be messages */
+	uint64_t passed;      /* understood, but not mail */
 	uint64_t words;       /* flags and keywords left out */
-	uint64_t renamed;     /* mailboxes that cannot have their names */
-	uint64_t properties;  /* export: left out */
-	const char *mailbox;  /* import: below which all of it goes; NULL: nothing */
+	uint64_t renamed;     /* mailboxes that could not keep their names */
+	uint64_t properties;  /* export: those left out */
+	const char *mailbox;  /* import: put everything below it; NULL: no */
 	bool inbox_is_top;    /* INBOX becomes that mailbox itself */
-	bool follow_owned;    /* links are followed to what belongs to the same owner */
+	bool follow_owned;    /* follow links to what the same owner has */
 	uid_t owner;          /* of PATH */
 	bool fs_layout;       /* Maildir: folders are plain directories */
 	bool take_properties; /* Maildir: what properties.c reads is imported, too */
@@ -37,104 +37,105 @@ struct port {
 	bool no_flags;        /* mbox of others: Status and the like are text */
 };
 
-/* Says what is wrong with a file in dir ("": name is the whole path; names are printed
- * harmless), and counts. */
+/* Reports what is wrong with a file in dir ("": name is the whole path), and counts it.  Names are
+ * printed harmless. */
 void port_broken(struct port *port, const char *dir, const char *name, const char *why);
-/* The same for a line of it. */
+/* Same for a line of it. */
 void port_broken_line(
     struct port *port, const char *dir, const char *name, uint64_t line, const char *why);
-/* Says something else of it. */
+/* Reports something else about it. */
 void port_say(struct port *port, const char *dir, const char *name, const char *text);
-/* Says what a file, or a line of it (0: all of it), is when it is no mail to be imported; counts n.
- */
+/* Reports what a file, or a line of it (0: all of it), is if it is not mail to import; counts n. */
 void port_passed(struct port *port, const char *dir, const char *name, uint64_t line, uint64_t n,
     const char *what);
 
-/* A reader of files: fill() appends some of the stream; false: that was all. */
+/* A reader of files: fill() appends some of the stream; it returns false if that was all. */
 struct port_source {
 	bool (*fill)(struct port_source *source, struct buf *out);
 	void (*free)(struct port_source *source);
 };
-/* NULL: PATH cannot be read at all; said. */
+/* Return NULL, after reporting why, if PATH cannot be read at all. */
 struct port_source *port_maildir_open(struct port *port, const char *path);
 struct port_source *port_mbox_open(struct port *port, const char *path);
 
-/* A writer of files: take() gets the stream's records in order; false: it cannot go on; said. */
+/* A writer of files: take() gets the stream's records in order.  It returns false, after reporting
+ * why, if it cannot go on. */
 struct port_sink {
 	bool (*take)(struct port_sink *sink, const struct mailstream_record *rec);
-	/* After a MAILBOX that exists: what is there already (control/ops/export.c says how). */
+	/* After a MAILBOX that exists: reports what is there already (see control/ops/export.c). */
 	void (*have)(struct port_sink *sink, struct buf *out);
 	void (*free)(struct port_sink *sink);
 };
 struct port_sink *port_maildir_create(struct port *port, const char *path);
 struct port_sink *port_mbox_create(struct port *port, const char *path);
 
-/* ---- files (open.c); -1: errno is for port_why() ---- */
+/* ---- files (open.c); on -1 pass errno to port_why() ---- */
 
-/* PATH itself: a folder or a regular file.  Links in it are followed only if the user asks for
- * that, and if whose they are is root or the owner of what they lead to. */
+/* Opens PATH itself: a folder or a regular file.  Links in it are followed only if the user asks
+ * for that, and only if they belong to root or to the owner of their target. */
 int port_open_operand(struct port *port, const char *path, struct stat *st_r);
-int port_open_folder(struct port *port, const char *path); /* nothing but a folder */
-/* A folder or a regular file below; it must be the operand's owner's. */
+int port_open_folder(struct port *port, const char *path); /* only a folder */
+/* Opens a folder or a regular file below; it must have the operand's owner. */
 int port_open(const struct port *port, int at, const char *path, bool folder);
 const char *port_why(int error);
 
-/* A new file, with a name that nobody can have guessed. */
+/* A new file, with an unpredictable name. */
 struct port_temporary {
 	char name[32];
 };
 int port_create(int dir, struct port_temporary *name_r);
 
-/* ---- shared by them (text.c) ---- */
+/* ---- shared helpers (text.c) ---- */
 
-/* The whole of a small file, as port_open() opens it; false: errno is for port_why(). */
+/* Reads a small file as a whole, opened as by port_open().  On false pass errno to port_why(). */
 bool port_slurp(const struct port *port, int dir, const char *name, size_t max, struct buf *out);
-/* Where something is said: see port_broken_line(). */
+/* The place of a report: see port_broken_line(). */
 struct port_at {
 	const char *dir, *name;
 	uint64_t line;
 };
-/* Says that a flag or keyword is left out, and counts it. */
+/* Reports that a flag or keyword is left out, and counts it. */
 void port_no_word(struct port *port, const struct port_at *at, struct str word, const char *why);
-/* Adds a keyword to vstrs of them, unless it is there (no matter the case).  What is no atom of
- * IMAP, too long, or beyond the number that a mailbox can have is left out. */
+/* Adds a keyword to a list of vstrs unless it is there (ignoring case).  Leaves it out if it is not
+ * an atom of IMAP, too long, or beyond the number that a mailbox can have. */
 void port_keyword(struct port *port, const struct port_at *at, struct str name, struct buf *words);
-/* LF without CR becomes CRLF; *last is the byte before.  At most twice as long. */
+/* Turns LF without CR into CRLF; *last is the byte before.  At most doubles the length. */
 void port_crlf(struct str in, char *last, struct buf *out);
-/* %XX for blanks, controls, '%' and ','; and back (false: not that). */
+/* Escape blanks, controls, '%' and ',' as %XX; and back (false: invalid). */
 void port_escape(struct str s, struct buf *out);
 bool port_unescape(struct str s, struct buf *out);
-/* A folder's name on disk, a part for each level, joined with sep: modified UTF-7, '.' encoded;
- * and back: UTF-7, or whatever it is, sep becomes '/'.  name.c makes a name of it. */
+/* port_folder() makes a folder's name on disk: a part for each level, joined with sep, in modified
+ * UTF-7 with '.'  encoded.  port_name() goes back: decodes UTF-7, or keeps what is not, and sep
+ * becomes '/'; name.c turns that into a valid name. */
 void port_folder(struct str name, char sep, struct buf *out);
 void port_name(struct str folder, char sep, struct buf *out);
 
 /* ---- properties (properties.c) ---- */
 
-/* Lists of them, in the folder of a mailbox, and in PATH itself for those of the account. */
+/* Files with them, in the folder of a mailbox, and in PATH itself for the account's. */
 #define PORT_PROPERTIES "turnstone.properties"
 #define PORT_ACCOUNT_PROPERTIES "turnstone.account"
-/* One more for a list; an empty one gets its head first. */
+/* Appends one to a list; an empty list gets its head first. */
 void port_property_put(struct str name, struct str value, struct buf *list);
 bool port_properties_head(struct str line);
-/* Adds to name and value what a line says; false: it is none. */
+/* Appends what a line says to name and value.  Returns false if it is not a property. */
 bool port_property_take(struct str line, struct buf *name, struct buf *value);
 
 /* ---- names of mailboxes (name.c) ---- */
 
 struct port_place {
 	char *path; /* below the root */
-	char *said; /* what the mailbox is called there: any bytes */
-	char *name; /* what it is called here; port_places() fills it in */
+	char *said; /* the mailbox's name there: any bytes */
+	char *name; /* its name here; filled in by port_places() */
 };
 void port_place_add(struct port_place **places, size_t *n, const char *path, struct str said);
 /*
- * Names all of them, below port->mailbox if there is one, and sorts them by name.  A name that
- * CREATE refuses becomes one that is like it, that nothing else there has, and that is the same in
- * each run; that is said.  Names that are one for IMAP (the spelling, INBOX) stay one.
+ * Names all places, below port->mailbox if there is one, and sorts them by name.  A name that
+ * CREATE refuses becomes a similar one that is unique there and the same in each run; that is
+ * reported.  Names that are one for IMAP (spelling, INBOX) stay one.
  */
 void port_places(struct port *port, const char *dir, struct port_place *places, size_t n);
 void port_places_free(struct port_place *places, size_t n);
-/* Can the mailbox that --mailbox names be made?  False: said. */
+/* Returns whether the mailbox of --mailbox can be made; false: reported. */
 bool port_top_ok(const struct port *port);
 #endif

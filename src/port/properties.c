@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Lists of properties beside a Maildir's mail: a line "turnstone-properties 1",
- * then a line for each, its name, a blank and its value, both escaped as %XX.
+ * Lists of properties next to a Maildir's mail: a line "turnstone-properties
+ * 1", then a line for each with its name, a blank and its value, both escaped
+ * as %XX.
  */
 #include "port/port.h"
 #include "store/store.h"

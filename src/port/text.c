@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What readers and writers of mail files share. */
+/* Shared by readers and writers of mail files. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,11 +9,11 @@
 #include "store/store.h"
 #include "wire/utf7.h"
 
-#define KEYWORDS_BYTES (MAILSTREAM_RECORD_MAX / 2) /* of a message: a record holds them */
+#define KEYWORDS_BYTES (MAILSTREAM_RECORD_MAX / 2) /* per message: a record must hold them */
 
-#define NAMED_MAX 1000 /* flags and keywords; the rest is only counted */
+#define NAMED_MAX 1000 /* flags and keywords named; the rest is only counted */
 
-/* Without what a terminal could take for more than text. */
+/* Leaves out what a terminal could take for more than text. */
 static void
 put_showable(struct str text, struct buf *out)
 {
@@ -222,7 +222,7 @@ port_folder(struct str name, char sep, struct buf *out)
 	}
 }
 
-/* One level.  '.' comes as "&AC4-", which strict UTF-7 would not be. */
+/* Puts one level.  '.'  becomes "&AC4-", which strict UTF-7 would not do. */
 static void
 put_part(struct str part, struct buf *out)
 {

@@ -5,11 +5,14 @@
  * Columns of messages for SORT and THREAD (RFC 5256, RFC 5957): for a set of UIDs of one mailbox,
  * the numbers that messages are ordered by.
  *
- *  c = store_columns_new(mailbox, hold, uids, 1u << STORE_COLUMN_SUBJECT);     any thread ...
- *  switch (store_columns_step(c, room, enough, arg)) {                         a worker case
- *  STORE_COLUMNS_AGAIN:  go on later, on any worker case STORE_COLUMNS_ROOM:   needs more memory:
- *  reserve store_columns_needs(), go on case STORE_COLUMNS_DONE:   rank = store_columns_rank(c,
- *  STORE_COLUMN_SUBJECT); } store_columns_free(&c);
+ *	c = store_columns_new(mailbox, hold, uids, 1u << STORE_COLUMN_SUBJECT);     any thread
+ *	...
+ *	switch (store_columns_step(c, room, enough, arg)) {                         a worker
+ *	case STORE_COLUMNS_AGAIN:  go on later, on any worker
+ *	case STORE_COLUMNS_ROOM:   needs more memory: reserve store_columns_needs(), go on
+ *	case STORE_COLUMNS_DONE:   rank = store_columns_rank(c, STORE_COLUMN_SUBJECT);
+ *	}
+ *	store_columns_free(&c);
  *
  * Strings are compared by i;unicode-casemap in full, however long they are.  Values come from the
  * mailbox's state, from compact rows (doc/store.md), or, where there are no rows yet, from the

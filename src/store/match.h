@@ -5,9 +5,10 @@
  * LIST patterns (RFC 9051 section 6.3.9): '*' matches any bytes, '%' any bytes but the separator.
  * INBOX at the first level matches case-insensitively (section 5.1).
  *
- *  struct store_pattern_text text = {0}; store_pattern_add(&text, reference);           // the
- *  parts of a pattern store_pattern_add(&text, pattern); if (store_pattern_make(&text, arena, &p))
- *  // false: matches nothing
+ *	struct store_pattern_text text = {0};
+ *	store_pattern_add(&text, reference);           // the parts of a pattern
+ *	store_pattern_add(&text, pattern);
+ *	if (store_pattern_make(&text, arena, &p))      // false: matches nothing
  *		store_pattern_match(&p, name, NULL);
  *
  * A run of wildcards equals a single one, and a pattern with more literal bytes than a name may

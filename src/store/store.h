@@ -402,6 +402,8 @@ void store_mailbox_changed_since(
 uint64_t store_mailbox_expunged_since(
     const struct store_mailbox *mailbox, uint64_t since, roaring_bitmap_t *set_r);
 uint64_t store_mailbox_modseq(const struct store_mailbox *mailbox);
+/* The highest MODSEQ of these UIDs; 0: none of them is there. */
+uint64_t store_mailbox_highest(const struct store_mailbox *mailbox, const roaring_bitmap_t *uids);
 void store_mailbox_read_counters(
     const struct store_mailbox *mailbox, struct store_counters *counters_r);
 /* For rev1's \Recent (RFC 3501 section 2.3.2): messages above this UID are not yet recent for

@@ -144,6 +144,13 @@ wire_out_code_copyuid_to(struct wire_set_out *set)
 }
 
 void
+wire_out_code_modified_begin(struct buf *b, struct wire_set_out *set_r)
+{
+	buf_puts(b, "MODIFIED ");
+	*set_r = (struct wire_set_out){.b = b};
+}
+
+void
 wire_out_code_badcharset(struct buf *b, const char *const *charsets, size_t n)
 {
 	buf_puts(b, "BADCHARSET");

@@ -46,5 +46,7 @@ void wire_out_code_downgraded_begin(struct buf *b, struct wire_set_out *set_r);
  * then the targets in the same order, then call wire_set_out_end(). */
 void wire_out_code_copyuid_begin(struct buf *b, uint32_t uidvalidity, struct wire_set_out *set_r);
 void wire_out_code_copyuid_to(struct wire_set_out *set);
+/* "MODIFIED 7,9": the numbers go into the set, and wire_set_out_end() ends it. */
+void wire_out_code_modified_begin(struct buf *b, struct wire_set_out *set_r);
 void wire_out_code_badcharset(struct buf *b, const char *const *charsets, size_t n);
 #endif

@@ -43,7 +43,7 @@ class Figure:
     external: bool = False  # the gateway by its certificate
     unit: str = "ops_s"  # ops_s, msgs_s, mb_s (received), sent_mb_s, kib
     box: str = ""  # a filled mailbox of alice: Big or Ten
-    accounts: int = 0  # so many are in memory, a thousand of which are asked for
+    accounts: int = 0  # this many are in memory, a thousand of them are used
     args: tuple = ()
     floor: str = ""  # flush, canned
     aim: float = 0  # for orientation; with unit kib at most, else at least
@@ -115,7 +115,7 @@ class Site(Demo):
         self.up()
 
     def set(self, line):
-        """A line of the configuration, from the next start on."""
+        """Sets a line of the configuration, from the next start on."""
         conf = self.folder / "turnstone.conf"
         if line not in conf.read_text().splitlines():
             with open(conf, "a", encoding="utf-8") as f:
@@ -137,7 +137,7 @@ class Site(Demo):
                 e["GATEWAY_KEY"]]
 
     def need_box(self, name):
-        """Fills one of alice's mailboxes, unless it is full already."""
+        """Fills one of alice's mailboxes unless it is full already."""
         want = BIG if name == "Big" else TEN
         with self.login("alice") as c:
             c.run(f"CREATE {name}")
@@ -149,7 +149,7 @@ class Site(Demo):
               "--count", str(want - have)] + self.load_args(False) + ["fill"])
 
     def need_accounts(self, n):
-        """So many users, each of whose accounts has been opened since the server started."""
+        """So many users, whose accounts have all been opened since the server started."""
         self.down()
         self.users = n
         self.up()

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How long sorting takes that reads compact rows.
+ * Measures sorting with compact rows.
  *
  *	columns FOLDER MESSAGES
  *
- * makes a store in the empty folder with one mailbox of so many messages of a
- * mailing list (subjects of some thousand threads, a few hundred people), then
- * fills and ranks columns for all of them, three times, when the background has made the
- * rows: processor time of the thread, and memory.
+ * makes a store in the empty folder, with one mailbox that has so many messages of a mailing list
+ * (the subjects of some thousand threads, a few hundred people).  Once the background has made the
+ * rows, it fills and ranks columns for all messages, three times, and prints the thread's processor
+ * time, and memory.
  */
 #include <stdio.h>
 #include <stdlib.h>

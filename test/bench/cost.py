@@ -15,7 +15,7 @@ SCRAPE_SECONDS = 1
 
 
 class Scraper(threading.Thread):
-    """Reads the metrics until it is told to stop."""
+    """Reads the metrics until told to stop."""
 
     def __init__(self, url):
         super().__init__(daemon=True)
@@ -33,7 +33,7 @@ class Scraper(threading.Thread):
 
 
 def take_lines(site):
-    """How many lines there are since the last call; they are removed, so that no run pays for another's disk."""
+    """The number of lines since the last call; removes them, so that no run pays for another's disk."""
     with open(site.folder / "server.log", "r+b") as f:
         count = sum(chunk.count(b"\n") for chunk in iter(lambda: f.read(1 << 20), b""))
         f.truncate(0)
@@ -41,7 +41,7 @@ def take_lines(site):
 
 
 def one_run(side, figure):
-    """Operations a second, and log lines for an operation."""
+    """Operations per second, and log lines per operation."""
     bench, url = side
     take_lines(bench.site)
     scraper = Scraper(url) if url else None

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Measures the embedded engine: durable commits a second of a message of 4 KiB
- * with four index entries, one a commit and 64 a commit, beside the bare
- * append + fdatasync of the same bytes, by turns in the same run.
+ * Measures the embedded engine: durable commits per second of messages of 4 KiB with four index
+ * entries, one per commit and 64 per commit, alternating in one run with the bare append +
+ * fdatasync of the same bytes.
  *
  *   engine_bench [folder [seconds]]
  */

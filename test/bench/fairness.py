@@ -26,7 +26,7 @@ from peer import Peer, insecure  # noqa: E402
 from server import Site, kib  # noqa: E402
 
 CONTEXT = insecure()
-COLD = 400  # users of whom the server knows nothing yet
+COLD = 400  # users that the server has not seen yet
 ATTACKERS = 8
 CONF = """listener lmtp {{ protocol = lmtp; address = 127.0.0.1; port = 0; tls = none }}
 log.level = error
@@ -39,7 +39,7 @@ WHAT = ("NOOP", "FETCH", "LOGIN", "LMTP")
 
 
 class Conn(Imap):
-    """One connection of a user, from an address of loopback; what comes before tagged replies is thrown away."""
+    """A user's connection from a loopback address; discards what comes before tagged replies."""
 
     def __init__(self, port, source=None, user=None):
         super().__init__(port, source=source, timeout=300)
@@ -53,20 +53,20 @@ class Conn(Imap):
         return self.tagged("t")
 
     def many(self, commands):
-        """In one write, or a few."""
+        """Sends in one write, or a few."""
         for i in range(0, len(commands), 200):
             for tag in self.put(*commands[i:i + 200]):
                 self.tagged(tag)
 
     def stock(self, box, doublings):
-        """A hundred small messages, doubled so many times."""
+        """A hundred small messages, doubled that many times."""
         self.many([b"APPEND %s {%d+}\r\n%s" % (box, len(LINE), LINE)] * 100)
         for _ in range(doublings):
             self.cmd(b"SELECT " + box)
             self.cmd(b"COPY 1:* " + box)
 
 
-# ---- attacks: what a user has at the beginning, and what is said again and again
+# ---- attacks: what a user has at the beginning, and what is sent repeatedly
 
 def keywords(size):
     names = [b"STORE 1 +FLAGS (k%03d" % i + b"x" * 60000 + b")" for i in range(200)]
@@ -154,7 +154,7 @@ def flags(size):
 
 
 def forgets(size):
-    """Keywords that are new each time."""
+    """New keywords each time."""
     names = [b"STORE 1 FLAGS (" + b" ".join(b"k%04d%03d" % (n, i) for i in range(200)) + b")" for n in range(50)]
     return small(lambda c: c.stock(b"INBOX", 0), *names)
 
@@ -213,7 +213,7 @@ def handshakes(size):
 
 
 def mails(size):
-    """Deliveries by LMTP, to 100 mailboxes of the attacker's each."""
+    """Deliveries by LMTP, each to 100 mailboxes of the attacker's."""
     return lambda c: c.many([b"CREATE m%d" % i for i in range(100)]), "mails"
 
 
@@ -421,7 +421,7 @@ def main():
     for name in options.attacks:
         if name not in ATTACKS:
             sys.exit(f"no attack '{name}'; there are: " + " ".join(ATTACKS))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by way of all that cleans up
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # with all the cleaning up
     if options.program:
         Site.program = os.path.abspath(options.program)
     site = Copies(options)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the machine does with nothing in between, to compare a server with:
+ * What the bare machine can do, for comparison with a server:
  *
  *   floor flush DIR SIZE SECONDS   appends of SIZE bytes to one file, each
  *                                  followed by fdatasync; a line of JSON
@@ -69,7 +69,7 @@ struct peer {
 
 static const char greeting[] = "* OK ready\r\n";
 
-/* False when the connection has ended. */
+/* False if the connection has ended. */
 static bool
 peer_put(struct peer *p, const char *bytes, size_t n)
 {

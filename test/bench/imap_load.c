@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * imap_load: an IMAP (and LMTP) load client for any server.  One line of JSON on stdout;
- * any reply but OK ends the run with status 1 and the line that came.
+ * imap_load: an IMAP (and LMTP) load client for any server.  Prints one line of JSON to stdout; any
+ * reply but OK ends the run with status 1 and prints that line.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -209,7 +209,7 @@ print_result(const struct load_run *run, const struct load_worker *w)
 	mem_free(h);
 }
 
-/* All connections wait: lets things settle, and compares memory. */
+/* All connections wait: lets the server settle, and compares memory. */
 static void
 print_memory(const struct load_run *run, const struct load_memory *before)
 {
@@ -252,7 +252,7 @@ run_threads(struct load_run *run, struct load_worker *w)
 	return status;
 }
 
-/* Root may go beyond the hard limit. */
+/* Root may exceed the hard limit. */
 static void
 raise_file_limit(const struct load_run *run)
 {

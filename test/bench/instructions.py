@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""How many instructions does an operation take, in one program and in another?
+"""How many instructions does an operation take in one program and in another?
 
 usage: test/bench/instructions.py OLD NEW [FIGURE ...]
 

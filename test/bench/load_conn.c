@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One thread of the load client.  Replies are looked at line by line where
- * they were read; only a begun line is ever copied.  A line that ends in a
- * literal's size lets that many bytes pass unseen, and what follows them is
- * the same line still (RFC 9051 section 4.3).
+ * One thread of the load client.  It parses replies line by line in the read buffer; only an
+ * incomplete line is ever copied.  After a line that ends in a literal's size, it skips that many
+ * bytes, and what follows them is still the same line (RFC 9051 section 4.3).
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,10 +22,9 @@
 
 enum {
 	READ_SIZE = 256 * 1024,
-	STARTING =
-	    64, /* connections on their way to their loop at a time, so that no backlog overflows */
+	STARTING = 64, /* connections being opened at a time, so that no backlog overflows */
 	EVENTS = 256,
-	DRAIN = 60, /* seconds for the ops that are under way at the end */
+	DRAIN = 60, /* seconds for the ops still in progress at the end */
 };
 
 static void conn_open(struct load_conn *c);
@@ -87,7 +85,7 @@ conn_send(struct load_conn *c, const struct load_op *op)
 	conn_write(c);
 }
 
-/* Bytes written, 0 when the socket is full, -1 after a failure. */
+/* Bytes written, 0 if the socket is full, -1 on failure. */
 static ssize_t
 conn_put(struct load_conn *c, const char *p, size_t n)
 {
@@ -146,7 +144,7 @@ next_loop_op(struct load_conn *c)
 	conn_send(c, op);
 }
 
-/* Counts what ended at `at`; the first that ends in the measured time starts the measurement. */
+/* Counts what ended at `at`; the first in the measured time starts the measurement. */
 static void
 worker_count(struct load_worker *w, uint64_t began, uint64_t at, unsigned msgs)
 {
@@ -193,7 +191,7 @@ setup_done(struct load_conn *c)
 	if (w->run->scenario->flags & LOAD_RECONNECT) {
 		worker_count(w, c->began, clock_mono_ns(), 0);
 		c->state = LOAD_CLOSING;
-		/* Before the end: one without close_notify would make it useless. */
+		/* Before the end, since a missing close_notify would make it useless. */
 		if (c->ssl != NULL && w->run->resume) {
 			SSL_SESSION_free(c->session);
 			c->session = SSL_get1_session(c->ssl);
@@ -228,7 +226,7 @@ op_done(struct load_conn *c)
 	next_loop_op(c);
 }
 
-/* The connection has ended as it should; the next one takes the next user. */
+/* The connection has ended as expected; the next one is for the next user. */
 static void
 conn_again(struct load_conn *c)
 {
@@ -307,7 +305,7 @@ line_continue(struct load_conn *c, const char *p, size_t n)
 	}
 }
 
-/* A line of an LMTP reply; the greeting's counts like the others. */
+/* A line of an LMTP reply; the greeting counts like the others. */
 static void
 line_lmtp(struct load_conn *c, const char *p, size_t n)
 {
@@ -351,7 +349,7 @@ line_take(struct load_conn *c, const char *p, size_t n)
 	}
 }
 
-/* The size at the end of "… {123}"; false when there is none. */
+/* The size at the end of "… {123}"; false if there is none. */
 static bool
 line_literal(const char *p, size_t n, uint64_t *size_r)
 {
@@ -368,7 +366,7 @@ line_literal(const char *p, size_t n, uint64_t *size_r)
 	return *q == '{';
 }
 
-/* Takes whole lines and literal bytes; returns where a begun line starts. */
+/* Takes complete lines and literal bytes; returns the start of an incomplete line. */
 static const char *
 conn_feed(struct load_conn *c, const char *p, const char *end)
 {
@@ -399,7 +397,7 @@ conn_feed(struct load_conn *c, const char *p, const char *end)
 	return p;
 }
 
-/* Bytes read, 0 when there are none now, -1 at the end. */
+/* Bytes read, 0 if there are none now, -1 at the end. */
 static ssize_t
 conn_get(struct load_conn *c, char *p, size_t n)
 {
@@ -460,7 +458,7 @@ conn_read(struct load_conn *c)
 			return;
 		if (left < end)
 			buf_put(&c->part, left, (size_t)(end - left));
-		/* A socket that gave less than it could is empty; TLS gives a record at a time. */
+		/* A short read means that the socket is empty; TLS returns a record at a time. */
 		if (c->ssl == NULL && n < READ_SIZE)
 			return;
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Latencies as a histogram with steps of about 3 %, so that nothing is kept or sorted. */
+/* Latencies as a histogram with steps of about 3 %, so that nothing is stored or sorted. */
 #include "load.h"
 
 static unsigned

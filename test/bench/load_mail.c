@@ -31,7 +31,7 @@ put_words(struct buf *b, uint64_t *state, unsigned n)
 	}
 }
 
-/* Lines of text up to the offset end, the last one cut there, and CRLF. */
+/* Appends lines of text up to the offset end, where the last one is cut, and CRLF. */
 static void
 put_text(struct buf *b, uint64_t *state, size_t end)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of scenarios and the bytes that each sends. */
+/* The table of scenarios, and the bytes that each sends. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "load.h"
 
-enum { VARIANTS = 16 }; /* different messages of the scenarios that append */
+enum { VARIANTS = 16 }; /* different messages for scenarios that append */
 
 /* Takes over b's bytes. */
 static struct load_op *
@@ -78,7 +78,7 @@ op_cut(struct load_op *op, size_t at)
 	op->cut[op->cuts++] = at;
 }
 
-/* APPEND of n messages in one command (RFC 3502), into b; the cuts go to op. */
+/* APPENDs n messages in one command (RFC 3502), into b; the cuts go to op. */
 static void
 put_append(const struct load_run *run, struct buf *b, struct load_op *op, uint64_t seed, unsigned n,
     bool plus)
@@ -124,7 +124,7 @@ build_multiappend(struct load_run *run, struct load_ops *ops, bool plus, unsigne
 	build_appends(run, ops, plus, run->batch);
 }
 
-/* The next batch of a mailbox that is being filled; connections share the count. */
+/* The next batch for a mailbox being filled; connections share the count. */
 static const struct load_op *
 next_fill(struct load_conn *c)
 {
@@ -142,8 +142,8 @@ next_fill(struct load_conn *c)
 	return &c->own;
 }
 
-/* One message to one user: MAIL, RCPT and DATA in one write, the message after the 354 (RFC 2920).
- */
+/* One message to one user: MAIL, RCPT and DATA in one write, the message after the 354 (RFC
+ * 2920). */
 static void
 build_lmtp(struct load_run *run, struct load_ops *ops, bool plus, unsigned user)
 {
@@ -159,7 +159,7 @@ build_lmtp(struct load_run *run, struct load_ops *ops, bool plus, unsigned user)
 		put_user(run, &b, i);
 		buf_puts(&b, ">\r\nDATA\r\n");
 		op_cut(&op, b.n);
-		load_mail_put(&b, i, run->size); /* no line of it begins with a dot */
+		load_mail_put(&b, i, run->size); /* no line in it begins with a dot */
 		buf_puts(&b, ".\r\n");
 		to = ops_add(ops, &b, 3, 1); /* MAIL, RCPT, the message */
 		to->cut = op.cut;
@@ -182,7 +182,7 @@ build_login(struct load_run *run, struct load_ops *ops, bool plus, unsigned user
 	ops_addf(ops, 1, "A LOGOUT\r\n");
 }
 
-/* A connection that does `work` (commands tagged B …) in one write and ends. */
+/* A connection that does `work` (commands tagged B …) in one write, then ends. */
 static void
 build_new(
     struct load_run *run, struct load_ops *ops, unsigned user, const char *work, unsigned commands)

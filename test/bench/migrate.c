@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How long a store of format 4 takes to be brought to the newest format.
+ * Measures the migration of a store from format 4 to the newest format.
  *
  *	migrate FOLDER MESSAGES [ACCOUNTS]
  *
- * makes one in the empty folder, without going through a server: accounts with
- * their rows and counters, a reference for each message, every twentieth blob
- * that of two accounts, a thousandth of the messages in the queue.  What the
- * migration does not look at (indexes, summaries, bytes) is not there.  Then it
- * opens the store and tells the time, the space and the memory that took.
+ * makes one in the empty folder, without a server: accounts with their rows and counters, a
+ * reference for each message, every twentieth blob shared by two accounts, a thousandth of the
+ * messages in the queue.  It leaves out what the migration does not read (indexes, summaries,
+ * bytes).  Then it opens the store and prints the time, space and memory that this took.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +19,7 @@
 #include "store/engine/rocks/rocks.h"
 #include "store/store.h"
 
-enum { ROWS = 20000 }; /* of a batch */
+enum { ROWS = 20000 }; /* per batch */
 
 struct maker {
 	struct engine *engine;
@@ -96,7 +95,7 @@ put_account(struct maker *m, uint64_t id, uint32_t messages)
 	batch_put_value(m->batch, &k, &m->value);
 }
 
-/* As format 4 had it, in account 0. */
+/* As in format 4, in account 0. */
 static void
 put_old(struct maker *m, enum key_kind kind, uint64_t blob, uint64_t account, uint32_t uid)
 {

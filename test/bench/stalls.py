@@ -35,7 +35,7 @@ def fill(client, n):
 
 
 class Other(threading.Thread):
-    """Does its commands by turns until it is told to stop, and notes how long each took."""
+    """Does its commands in turn until told to stop, and records how long each took."""
 
     def __init__(self, server, name, commands):
         super().__init__(daemon=True)

@@ -75,7 +75,7 @@ def by_scram(client, name, password):
 
 
 def later(a, b):
-    """The chance that one of a is above one of b."""
+    """The probability that one of a is above one of b."""
     return sum((x > y) + (x == y) / 2 for x in a for y in b) / (len(a) * len(b))
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A certificate authority for tests, by the openssl program: certificates, lists of revoked ones, OCSP responses."""
+"""A certificate authority for tests, made with the openssl program: certificates, revocation lists, OCSP
+responses."""
 import os
 import subprocess
 import time
@@ -45,7 +46,7 @@ def stamp(seconds):
 
 
 def self_signed(cert, key, name="localhost", *more, kind=("ec", "-pkeyopt", "ec_paramgen_curve:P-256")):
-    """A certificate and its key; more: of `openssl req`."""
+    """A certificate and its key; more: options of `openssl req`."""
     subprocess.run(["openssl", "req", "-x509", "-newkey", *kind, *(more or ["-nodes"]), "-subj", f"/CN={name}", "-days", "2",
                     "-keyout", key, "-out", cert], check=True, capture_output=True, timeout=60)
 

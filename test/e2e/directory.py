@@ -12,7 +12,7 @@ SLAPD = "/usr/sbin/slapd"
 SUFFIX = "dc=site,dc=example"
 SERVICE = f"cn=service,{SUFFIX}"
 SECRET = "of the service"
-# Its certificate is for the first.
+# Its certificate is for the first name.
 ADDRESSES = ("127.0.0.1", "127.0.0.2")
 
 CONF = """\
@@ -61,7 +61,7 @@ class Directory:
         return f"ldaps://127.0.0.1:{self.tls_port}"
 
     def entry(self, dn, **attributes):
-        """Adds one; before the first start by slapadd."""
+        """Adds an entry; before the first start with slapadd."""
         lines = [f"dn: {dn}"]
         for name, values in attributes.items():
             lines += [f"{name}: {v}" for v in (values if isinstance(values, list) else [values])]
@@ -82,7 +82,7 @@ class Directory:
         self.run(["ldapdelete", *self.root(), f"uid={uid},{SUFFIX}"])
 
     def search(self, text):
-        """What ldapsearch says, as the service."""
+        """The output of ldapsearch, bound as the service."""
         return self.run(["ldapsearch", "-LLL", "-x", "-H", self.uri, "-D", SERVICE, "-w", SECRET, "-b", SUFFIX, text])
 
     def root(self):
@@ -114,7 +114,7 @@ class Directory:
             return f.read()
 
     def pause(self):
-        """It takes connections, and does not answer."""
+        """It accepts connections, but does not answer."""
         self.process.send_signal(signal.SIGSTOP)
 
     def go_on(self):

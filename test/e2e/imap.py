@@ -7,12 +7,12 @@ from peer import Peer, octets
 
 
 def plain(authzid, authcid, password):
-    """The message of PLAIN, in base64."""
+    """A PLAIN message, in base64."""
     return base64.b64encode(f"{authzid}\0{authcid}\0{password}".encode()).decode()
 
 
 def literals(response):
-    """What the literals of a response hold."""
+    """The contents of a response's literals."""
     found, at = [], 0
     while (end := response.find(b"\r\n", at)) >= 0:
         size = int(re.search(rb"\{(\d+)\}$", response[at:end]).group(1))
@@ -22,7 +22,7 @@ def literals(response):
 
 
 class Imap(Peer):
-    """Commands have tags t1, t2 …; those that `send` sends have what the caller gives them."""
+    """Commands have tags t1, t2 …; those sent by `send` have the caller's tags."""
 
     def __init__(self, where, tls=None, **more):
         super().__init__(where, tls, **more)
@@ -30,7 +30,7 @@ class Imap(Peer):
         self.greeting = self.read_response()
 
     def read_response(self):
-        """One response, with the literals it holds, as bytes without the last CRLF."""
+        """One response, with its literals, as bytes without the last CRLF."""
         parts = [self.read_line()]
         while literal := re.search(rb"\{(\d+)\}$", parts[-1]):
             parts += [b"\r\n", self.read(int(literal.group(1))), self.read_line()]
@@ -44,7 +44,7 @@ class Imap(Peer):
         return responses
 
     def tagged(self, tag):
-        """The tagged response alone, however much comes before it."""
+        """The tagged response alone, whatever comes before it."""
         while True:
             line = self.read_line()
             if line.split(b" ", 1)[0] == octets(tag):
@@ -54,7 +54,7 @@ class Imap(Peer):
                 line = self.read_line()
 
     def put(self, *commands):
-        """Sends commands in one write; their tags."""
+        """Sends commands in one write; returns their tags."""
         tags = [f"t{self.count + i}" for i in range(1, len(commands) + 1)]
         self.count += len(commands)
         self.send(b"".join(octets(tag) + b" " + octets(command) + b"\r\n" for tag, command in zip(tags, commands)))
@@ -64,7 +64,7 @@ class Imap(Peer):
         return self.until(*self.put(command))
 
     def done(self, tag):
-        """The responses to a command that was sent before; it must end well."""
+        """The responses to a command that was sent before; it must succeed."""
         responses = self.until(tag)
         assert responses[-1].split(b" ")[1] == b"OK", responses
         return responses
@@ -101,7 +101,7 @@ class Imap(Peer):
         self.secure(context, **more)
 
     def ended(self):
-        """The BYE that comes unasked, and then the end."""
+        """The unsolicited BYE, then the end."""
         while not (line := self.read_response()).startswith(b"* BYE"):
             pass
         assert self.rest() == b""

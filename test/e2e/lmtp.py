@@ -36,7 +36,7 @@ class Lmtp(Peer):
         return got
 
     def taken(self, count):
-        """Reads so many replies, none of which may refuse."""
+        """Reads so many replies; none may be a refusal."""
         for _ in range(count):
             got = self.reply()
             assert got[:1] in ("2", "3"), got
@@ -51,7 +51,7 @@ class Lmtp(Peer):
         return {r: self.cmd(f"RCPT TO:<{r}>") for r in recipients}
 
     def deliver(self, message, *recipients, sender="f@x.example"):
-        """By recipient the last reply about it; message is as it goes over the wire, without the end."""
+        """The last reply for each recipient; message is as on the wire, without the final dot."""
         replies = self.envelope(*recipients, sender=sender)
         taken = [r for r in recipients if replies[r].startswith("250")]
         if not taken:

@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Looks for secrets in the memory of a running process: needs no debugger, only its owner's or root's rights."""
+"""Looks for secrets in the memory of a running process; needs no debugger, only the rights of its owner or
+root."""
 import re
 import time
 
-PIECE = 16  # bytes: a rest of a secret that was partly overwritten is found, too
+PIECE = 16  # bytes: this also finds the rest of a secret that was partly overwritten
 CHUNK = 8 << 20
 
 
 def pieces(name, secret):
-    """Needles for bytes that nobody may find: {what: bytes}."""
+    """Needles for bytes that must not be found: {what: bytes}."""
     return {f"{name}[{i}:{i + PIECE}]": secret[i:i + PIECE] for i in range(0, len(secret) - PIECE + 1, PIECE)}
 
 
 def of_text(name, text):
-    """Of a text, as UTF-8 and as the UTF-16 that ICU works on."""
+    """For a text: UTF-8, and ICU's UTF-16."""
     return {**pieces(name, text.encode()), **pieces(name + " in UTF-16", text.encode("utf-16-le"))}
 
 
@@ -44,7 +45,7 @@ def resident(pid, start, end):
 
 
 def look(pid, needles):
-    """What is found where: [(what, address, name of the region, bytes around it)]."""
+    """What was found, and where: [(what, address, name of the region, bytes around it)]."""
     found = []
     with open(f"/proc/{pid}/mem", "rb", buffering=0) as mem:
         for start, end, name in regions(pid):
@@ -53,7 +54,7 @@ def look(pid, needles):
                 try:
                     data = mem.read(length)
                 except OSError:
-                    continue  # the region is gone by now
+                    continue  # the region is gone
                 for what, needle in needles.items():
                     k = data.find(needle)
                     if k >= 0:
@@ -62,7 +63,7 @@ def look(pid, needles):
 
 
 def assert_gone(pid, needles, seconds=10):
-    """What is freed at the end of a turn of a loop is waited for; what is left behind stays for good."""
+    """Waits for what a loop frees at the end of its round; what is left then stays for good."""
     until = time.monotonic() + seconds
     while found := look(pid, needles):
         assert time.monotonic() < until, "\n".join(map(str, found))

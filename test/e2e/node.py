@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients that are written in JavaScript, installed once by npm."""
+"""Clients written in JavaScript, installed once with npm."""
 import fcntl
 import os
 import shutil
@@ -13,12 +13,12 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def imapflow():
-    """The folder to run test/e2e/npm/*.js in; skips the test where ImapFlow cannot be had."""
+    """The folder to run test/e2e/npm/*.js in; skips the test if ImapFlow cannot be installed."""
     home = os.path.join(TOP, "var", "npm")
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("node and npm are not installed")
     os.makedirs(home, exist_ok=True)
-    with open(os.path.join(home, "lock"), "w", encoding="ascii") as lock:  # tests run side by side
+    with open(os.path.join(home, "lock"), "w", encoding="ascii") as lock:  # tests run in parallel
         fcntl.flock(lock, fcntl.LOCK_EX)
         for name in os.listdir(os.path.join(HERE, "npm")):
             copy = os.path.join(home, name)

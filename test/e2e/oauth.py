@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An issuer of tokens for tests: keys and signatures by José (`jose`), forgeries by hand."""
+"""A token issuer for tests: keys and signatures made with José (`jose`), forgeries by hand."""
 import base64
 import hashlib
 import hmac
@@ -44,7 +44,7 @@ class Issuer:
         return json.loads(jose("jwk", "pub", "-i-", stdin=json.dumps(key)))
 
     def publish(self, *kids):
-        """As issuers' files are: a new one in place of the old."""
+        """Replaces the file, as issuers do."""
         with open(self.file + ".new", "w", encoding="ascii") as f:
             json.dump({"keys": [self.public(kid) for kid in kids or self.keys]}, f)
         os.rename(self.file + ".new", self.file)
@@ -78,7 +78,7 @@ class Issuer:
 
 
 def bearer(token, acts_for="", host="", port=0):
-    """The message of OAUTHBEARER, in base64."""
+    """An OAUTHBEARER message, in base64."""
     text = "n," + (f"a={acts_for}" if acts_for else "") + ",\1"
     text += (f"host={host}\1" if host else "") + (f"port={port}\1" if port else "")
     return base64.b64encode(f"{text}auth=Bearer {token}\1\1".encode()).decode()
@@ -89,7 +89,7 @@ def xoauth2(token, user):
 
 
 def authenticate(client, message, mech="OAUTHBEARER", answer="AQ==", tag="o1"):
-    """The tagged line, and what the server said of the token (None: it took it)."""
+    """The tagged line, and what the server said about the token (None: accepted)."""
     client.send(f"{tag} AUTHENTICATE {mech} {message}\r\n")
     line, said = client.read_line().decode(), None
     if line.startswith("+ "):
@@ -107,7 +107,7 @@ class Endpoint:
         self.cert, key = os.path.join(folder, "endpoint.pem"), os.path.join(folder, "endpoint.key")
         self_signed(self.cert, key, "endpoint", "-nodes", "-addext", f"subjectAltName={names}")
         os.chmod(self.cert, 0o644)
-        self.tokens = {}  # what is said of each; others are not active
+        self.tokens = {}  # the answer for each; others are not active
         self.asked = []  # (headers, form) of each request
         self.status, self.type, self.raw, self.headers = 200, "application/json", None, {}
         self.gate = threading.Event()
@@ -132,7 +132,7 @@ class Endpoint:
 
         class Server(http.server.ThreadingHTTPServer):
             def handle_error(self, *args):  # pylint: disable=arguments-differ
-                pass  # a client that hangs up is what some tests are about
+                pass  # some tests have a client that disconnects
 
         self.server = Server(("127.0.0.1", 0), Handler)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -148,14 +148,14 @@ class Endpoint:
 
 
 def faults(server, block):
-    """What `config check` finds in a database of tokens."""
+    """What `config check` finds in a database for tokens."""
     server.write(f"auth.databases = [store, sso]\ndatabase sso {{ type = oauth; {block} }}\n")
     done = server.cli("config", "check", ok=False)
     return done.stdout + done.stderr
 
 
 def mutt(server, folder, user, *lines):
-    """Mutt opens the user's INBOX and leaves; lines say how it logs in."""
+    """Mutt opens the user's INBOX and quits; lines say how it logs in."""
     pem = os.path.join(folder, "server.pem")
     with open(pem, "w", encoding="ascii") as f:
         f.write(ssl.DER_cert_to_PEM_cert(server.certificate()))

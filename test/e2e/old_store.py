@@ -113,7 +113,7 @@ def make(program, out, deleted="3"):
         bob.ok("STORE 1 +FLAGS (\\Deleted)")
         expected["bob"]["mailboxes"]["INBOX"][1].pop(0)
         bob.ok("EXPUNGE")
-        site.kill()  # what was removed is in the queue yet
+        site.kill()  # what was removed is still in the queue
         with open(site.dir + "/data/expected.json", "w", encoding="ascii") as f:
             json.dump(expected, f, sort_keys=True)
         with tarfile.open(out, "w:xz") as tar:

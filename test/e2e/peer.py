@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One connection to a server, byte for byte: in clear or under TLS, by TCP or a UNIX socket.
 
-imap.py and lmtp.py build on it.  Nothing is guessed: what was not asked for stays in `buf`, and a server
-that says nothing in time fails the test with what it said before.
+imap.py and lmtp.py build on it.  Nothing is guessed: unread bytes stay in `buf`, and if the server is silent
+for too long, the test fails and shows what it said before.
 """
 import collections
 import contextlib
@@ -13,7 +13,7 @@ TIMEOUT = 60
 
 
 def insecure():
-    """Of TLS, for servers whose certificate nobody has."""
+    """A TLS context for servers whose certificate nobody has."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -21,7 +21,8 @@ def insecure():
 
 
 def connect(where, source=None, receive=0, timeout=TIMEOUT):
-    """A socket to a port on loopback, from that address of it, or to a path; receive: the size of its buffer."""
+    """A socket to a port on loopback, from that loopback address, or to a path; receive: the size of its
+    buffer."""
     sock = socket.socket(socket.AF_INET if isinstance(where, int) else socket.AF_UNIX)
     try:
         sock.settimeout(timeout)
@@ -54,8 +55,8 @@ class Peer:
     """Sends bytes, reads lines."""
 
     def __init__(self, where, tls=None, host="127.0.0.1", session=None, first=(), **more):
-        """tls: a context, for TLS from the beginning; first: what is sent before, each piece by itself."""
-        self.seen = collections.deque(maxlen=10)  # the last lines, for whoever looks for a fault
+        """tls: a context, for implicit TLS; first: pieces to send before, each in a write of its own."""
+        self.seen = collections.deque(maxlen=10)  # the last lines, for debugging
         self.buf = bytearray()
         self.sock = connect(where, **more)
         try:
@@ -78,7 +79,7 @@ class Peer:
             self.sock.close()
 
     def secure(self, context, host="127.0.0.1", session=None):
-        """TLS from here on."""
+        """Starts TLS."""
         assert not self.buf, self.story()
         self.sock = context.wrap_socket(self.sock, server_hostname=host, session=session)
 
@@ -90,7 +91,7 @@ class Peer:
         return f"the last lines: {said}, and after them {bytes(self.buf[:300])!r} ({len(self.buf)} bytes)"
 
     def receive(self):
-        """What comes next."""
+        """Reads what arrives next."""
         try:
             got = self.sock.recv(1 << 17)
         except TimeoutError:
@@ -113,7 +114,7 @@ class Peer:
         return self.take(size)
 
     def skip(self, size):
-        """Reads and forgets, however much it is."""
+        """Reads and discards any amount."""
         while size > len(self.buf):
             size -= len(self.buf)
             self.buf.clear()
@@ -131,7 +132,7 @@ class Peer:
         return line
 
     def say(self, data, until):
-        """Sends, and reads up to the line that begins like that, the last of those returned."""
+        """Sends, and reads up to the line with that beginning, which is the last one returned."""
         self.send(data)
         lines = [self.read_line()]
         while not lines[-1].startswith(octets(until)):
@@ -139,7 +140,7 @@ class Peer:
         return lines
 
     def rest(self):
-        """All that comes until the server closes."""
+        """Everything up to the server's close."""
         with contextlib.suppress(EOFError):
             while True:
                 self.fill()

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sets and shows properties of a store that no server has open, for tests: no client can set them
+ * Sets and shows properties in a store that no server has open, for tests: no client can set them
  * yet.
  *
  *	properties FOLDER put ACCOUNT MAILBOX NAME VALUE ...
@@ -8,8 +8,9 @@
  *	properties FOLDER remove ACCOUNT MAILBOX NAME ...
  *	properties FOLDER show ACCOUNT
  *
- * MAILBOX "-" is the account itself; VALUE is in hex.  quiet: without a new MODSEQ.  show prints a
- * line for each: the mailbox or "-", the name, the value in hex, with tabs between.
+ * MAILBOX "-" is the account itself; VALUE is hexadecimal.  quiet: without a new MODSEQ.  show
+ * prints a line for each: the mailbox or "-", the name, and the value in hexadecimal, separated by
+ * tabs.
  */
 #include <stdio.h>
 #include <stdlib.h>

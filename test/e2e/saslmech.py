@@ -20,7 +20,7 @@ def md5_hex(data):
 
 
 class Rc4:
-    """RFC 2831's cipher "rc4"; Python's library has none."""
+    """RFC 2831's cipher "rc4", which Python's library lacks."""
 
     def __init__(self, key):
         self.s = list(range(256))
@@ -190,7 +190,7 @@ class Gssapi:
 
 
 class LayerClient(Imap):
-    """A client whose bytes go through the layer that is on."""
+    """A client whose bytes go through the current layer."""
 
     layer = None
     raw = b""
@@ -208,7 +208,7 @@ class LayerClient(Imap):
         return got
 
     def authenticate(self, mech, initial=False):
-        """The tagged line; with OK the layer is on."""
+        """The tagged line; after an OK the layer is on."""
         first = mech.first() if hasattr(mech, "first") else None
         self.send(f"s1 AUTHENTICATE {mech.name}"
                   + (f" {base64.b64encode(first).decode()}" if initial and first else "") + "\r\n")
@@ -227,7 +227,7 @@ class LayerClient(Imap):
         return line
 
     def unauthenticate(self):
-        """The layer ends behind the OK."""
+        """The layer ends after the OK."""
         assert len(self.ok("UNAUTHENTICATE")) == 1
         assert self.buf == b"" and self.raw == b""
         self.layer = None

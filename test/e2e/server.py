@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Site: a server of its own for a test, in a temporary folder, on free ports of loopback.
 
-The program is taken from the build folder named by TURNSTONE_BUILD (default: build/ of the
-source tree).  With TURNSTONE_SANDBOX=1, for root: every server becomes the user SANDBOX_USER and
+The program is in the build folder named by TURNSTONE_BUILD (default: build/ in the source tree).  With
+TURNSTONE_SANDBOX=1, for root: every server becomes the user SANDBOX_USER and
 shuts itself in (server.sandbox = require), and what a server leaves in its data folder must be
 that user's.
 """
@@ -39,7 +39,7 @@ listener imaps {{ address = 127.0.0.1; port = 0; tls = imaps }}
 
 
 def give(path):
-    """In the sandbox run: the file, or the folder with all that is in it, becomes the server's."""
+    """In the sandbox run: gives the file, or the folder with everything in it, to the server's user."""
     if SANDBOX:
         user = pwd.getpwnam(SANDBOX_USER)
         for folder, _, files in os.walk(path):
@@ -50,14 +50,14 @@ def give(path):
 
 
 def strangers(path):
-    """Files of a data folder that the server could not have made: in the sandbox run there are none."""
+    """Files in a data folder that the server cannot have made; in the sandbox run there must be none."""
     uid = pwd.getpwnam(SANDBOX_USER).pw_uid
     return [os.path.join(d, f) for d, _, files in os.walk(path) for f in files
             if os.lstat(os.path.join(d, f)).st_uid != uid]
 
 
 def wait_for(what, seconds=30, why=lambda: "did not happen in time"):
-    """Until it is so; the result.  why: what is said when it is not."""
+    """Waits until it is true; returns the result.  why: the message if it never is."""
     end = time.monotonic() + seconds
     while not (got := what()):
         assert time.monotonic() < end, why()
@@ -66,13 +66,13 @@ def wait_for(what, seconds=30, why=lambda: "did not happen in time"):
 
 
 def status_of(pid):
-    """What the kernel says of a process or thread."""
+    """The kernel's status of a process or thread."""
     with open(f"/proc/{pid}/status", encoding="ascii") as f:
         return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
 
 
 def ended(pid):
-    """Whoever inherited it may not have collected it yet."""
+    """Its new parent may not have collected it yet."""
     try:
         return status_of(pid)["State"].startswith("Z")
     except (FileNotFoundError, ProcessLookupError):
@@ -84,7 +84,7 @@ def kib(pid, what="VmRSS"):
 
 
 class Site:
-    """The server's files and its process; users, commands, clients.  `remove` ends all that it started."""
+    """The server's files and process; users, commands, clients.  `remove` ends everything that it started."""
 
     program = TURNSTONE
 
@@ -105,12 +105,12 @@ class Site:
     def write(self, more=""):
         """The configuration: CONF, and more."""
         if re.search(r"\b(user|sandbox) *=", more):
-            self.shut_in = False  # the test has an idea of its own
+            self.shut_in = False  # the test sets its own
         with open(self.conf, "w", encoding="utf-8") as f:
             f.write(CONF.format(dir=self.dir, more=more) + (SHUT_IN if self.shut_in else ""))
 
     def edit(self, old, new):
-        """In the configuration as it is: the new words for the old."""
+        """Replaces the old words in the current configuration with the new ones."""
         with open(self.conf, encoding="utf-8") as f:
             text = f.read()
         assert old in text, text
@@ -124,7 +124,8 @@ class Site:
         return [self.program, *args, "--config", self.conf]
 
     def cli(self, *args, stdin="", config=True, ok=True, code=None, timeout=120):
-        """Runs a subcommand with --config; checks that it did (or did not) succeed, or how it ended.  ok None: whatever."""
+        """Runs a subcommand with --config; checks that it succeeded (or failed), or how it ended.  ok None:
+        anything."""
         words = self.command(*args) if config else [self.program, *args]
         done = subprocess.run(words, input=stdin, capture_output=True, text=True, errors="replace", timeout=timeout,
                               check=False)
@@ -184,7 +185,7 @@ class Site:
             self.process.send_signal(signo)
 
     def gone(self, seconds=60):
-        """Waits for its end; the code."""
+        """Waits for its end; returns the exit code."""
         code = self.process.wait(seconds)
         self.process, self.traced = None, False
         return code
@@ -198,7 +199,7 @@ class Site:
         return self.stop(signal.SIGKILL, None)
 
     def reload(self):
-        """By SIGHUP, until it is done."""
+        """Reloads with SIGHUP, and waits until it is done."""
         before = self.log().count("were read again")
         self.send_signal(signal.SIGHUP)
         wait_for(lambda: self.log().count("were read again") > before, 60, self.log)
@@ -217,13 +218,14 @@ class Site:
             return f.read()
 
     def logged(self, *words, since=0, seconds=60):
-        """Waits for a line that has all the words.  since: len(log()) of an earlier moment."""
+        """Waits for a line with all the words.  since: an earlier len(log())."""
         def found():
             return next((line for line in self.log()[since:].splitlines() if all(w in line for w in words)), None)
         return wait_for(found, seconds, lambda: (words, self.log()))
 
     def protocol(self, user, so=lambda text: True):
-        """That user's protocol log when it is so (a thread of the server writes it); '' where there is none."""
+        """That user's protocol log, once the condition is true (a server thread writes it); '' if there is
+        none."""
         path = pathlib.Path(self.dir, "data", "protocol", user + ".log")
 
         def read():
@@ -240,7 +242,8 @@ class Site:
         return insecure()
 
     def client(self, tls=False, listener=None, kind=Imap, **more):
-        """On the imap port; with TLS, on the imaps port; or on a listener's.  tls: True, or a context."""
+        """Connects to the imap port, with TLS to the imaps port, or to a listener's.  tls: True, or a
+        context."""
         context = self.context() if tls is True else tls or None
         return kind(self.port(listener or ("IMAPS" if tls else "IMAP")), context, **more)
 
@@ -253,7 +256,7 @@ class Site:
         return self.passwords[user]
 
     def lets_in(self, user, password):
-        """True or False, by the imap port."""
+        """Whether a login succeeds on the imap port."""
         with self.client() as client:
             word = client.run(f'LOGIN {user} "{password}"')[-1].split(b" ")[1]
             assert word in (b"OK", b"NO"), word
@@ -263,10 +266,10 @@ class Site:
         return Lmtp(self.port(listener), **more)
 
     def deliveries(self):
-        """Where mail is taken, by a listener that has both: a port, and a path."""
+        """Where a listener with both accepts mail: a port, and a path."""
         return [self.port("LMTP"), self.dir + "/lmtp.sock"]
 
     def certificate(self):
-        """What the imaps port shows, as bytes."""
+        """The imaps port's certificate, as bytes."""
         with Peer(self.port("IMAPS"), insecure()) as peer:
             return peer.sock.getpeercert(binary_form=True)

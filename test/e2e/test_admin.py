@@ -124,7 +124,7 @@ def test_kick(server):
 @pytest.mark.parametrize("verb", ["disable", "delete"])
 @pytest.mark.parametrize("name", ["bert", "gate"])
 def test_who_may_not_log_in_does_not_stay(server, verb, name):
-    """Whose mail it is, and who logged in to act for them: both ends are cut."""
+    """Neither the owner of the mail nor the user who acts for them stays."""
     anna, gate, _idle = site(server)
     assert "1 connection ended" in server.cli("user", verb, name).stdout
     gate.ended()
@@ -145,7 +145,7 @@ def test_stop_asked_twice(server):
     codes = [(p.communicate(timeout=60)[0], p.returncode) for p in both]
     assert server.gone() == 0
     assert ("stopped\n", 0) in codes
-    # The other one may have come too late.
+    # The other one may have been too late.
     assert all(code in (0, 4) for _, code in codes), codes
     assert "second signal" not in server.log()
 
@@ -169,14 +169,14 @@ def test_held_connection_does_not_hold_up_the_rest(server):
     server.start()
     path = os.path.join(server.dir, "data", "control.sock")
     with connect(path) as s:
-        s.sendall(b"r\0\0")  # a request that does not come to its end
+        s.sendall(b"r\0\0")  # an unfinished request
         assert server.asked("status")["connections"] == 0
-        assert server.stop() == 0  # nor the end
+        assert server.stop() == 0  # nor its end
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_stopped_server_keeps_its_files(server):
-    """A command of root works on the store as server.user."""
+    """A command run by root uses the store as server.user."""
     os.chmod(server.dir, 0o755)
     server.write("server.user = nobody\n")
     server.add("anna", "blue")
@@ -190,7 +190,7 @@ def test_stopped_server_keeps_its_files(server):
 
 
 def test_a_faulty_file_beside_a_running_server(server):
-    """The server has a sound configuration in force: it can be asked, and says what it thinks of the new one."""
+    """The server has a valid configuration in force: it answers, and reports the faults in the new one."""
     server.write()
     server.add("anna", "blue")
     server.start()
@@ -206,11 +206,11 @@ def test_a_faulty_file_beside_a_running_server(server):
     server.edit("data = [1, 2]", f"data = {server.dir}/data")
     assert server.cli("stop").stdout == "stopped\n"
     assert server.gone() == 0
-    assert 'not "lots"' in server.cli("user", "list", ok=False).stderr  # no server: the file has to be sound
+    assert 'not "lots"' in server.cli("user", "list", ok=False).stderr  # no server: the file must be valid
 
 
 def test_restart_needed(server):
-    """Told by what runs, not by what was read last."""
+    """Depends on the running server, not on what was read last."""
     server.write()
     server.start()
     server.write("server.workers = 7\n")

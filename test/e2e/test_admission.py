@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is let in, on both protocols: how many connections, from where, and who gives a place back."""
+"""Admission, on both protocols: how many connections, from where, and when a place is returned."""
 import signal
 import socket
 import struct
@@ -36,7 +36,7 @@ class Door:
         self.option = ("lmtp." if lmtp else "") + "limits.connections_per_address"
 
     def knock(self, address, data=b"", tls=True):
-        """A connection that says no more than this; with TLS the handshake does not get on."""
+        """A connection that sends no more than this; with TLS the handshake stays unfinished."""
         header = f"PROXY TCP4 {address} 127.0.0.1 50000 993\r\n" if address else "PROXY UNKNOWN\r\n"
         return Peer(self.server.port(self.name + ("_TLS" if tls else "")), first=[header.encode() + data])
 
@@ -67,7 +67,7 @@ def fixture_door(server, request):
 
 
 def test_handshakes_that_are_broken_off(door):
-    """A place is given back once, however the connection ends before it is one."""
+    """A place is returned once, however a handshake ends."""
     for i in range(24):
         s = door.knock("192.0.2.1", (b"", HELLO, b"GET / HTTP/1.0\r\n\r\n")[i % 3])
         if i % 2:
@@ -96,7 +96,7 @@ def test_no_handshake_for_who_is_refused(door):
 
 
 def test_who_is_refused_keeps_nobody_out(door):
-    """One address has all its places, and goes on knocking; it never leaves by itself."""
+    """An address uses all its places and keeps connecting; it never disconnects by itself."""
     waiting = [door.knock("192.0.2.1", b"NOOP\r\n", tls=False) for _ in range(12)]
     wait_for(lambda: door.server.log().count(f"more than {door.option}: closed") == 10)
     others = [door.admitted(a) for a in ("192.0.2.2", "192.0.2.2", "192.0.2.3", "192.0.2.3")]
@@ -109,7 +109,7 @@ def test_who_is_refused_keeps_nobody_out(door):
 
 
 def test_a_balancer_that_does_not_tell(door):
-    """Then all of its clients are one address, its own."""
+    """All its clients then share one address, its own."""
     two = [door.admitted(None) for _ in range(2)]
     door.refused(None, door.too_many_of_address)
     door.admitted("192.0.2.1").close()
@@ -118,7 +118,7 @@ def test_a_balancer_that_does_not_tell(door):
 
 
 def test_reload(door):
-    """Who is in stays in; the new number is for who comes."""
+    """Existing connections stay; the new limit is for new ones."""
     two = [door.admitted("192.0.2.1") for _ in range(2)]
     door.server.write(CONF.format(1))
     door.server.cli("reload")
@@ -135,7 +135,7 @@ def test_reload(door):
 
 
 def test_stop_while_hands_are_shaken(door):
-    """A stop waits for nobody who is not in, and says goodbye to who is."""
+    """A stop does not wait for handshakes, and says goodbye to connections."""
     inside = door.admitted("192.0.2.1")
     half = [door.knock("192.0.2.2", HELLO), door.knock("192.0.2.2")]
     no_header = Peer(door.server.port(door.name))

@@ -34,7 +34,7 @@ def test_backup_runs(demo):
     second = json.loads(run(demo, "backup", folder, "--json"))
     assert second["read_messages"] == 0 and second["new_objects"] == 0
     assert "0 faults" in run(demo, "backup", "verify", folder)
-    # Adding what is there adds nothing.
+    # Adding what exists adds nothing.
     same = json.loads(run(demo, "restore", folder, "--json"))
     assert same["added"] == 0 and same["there"] == 216
     # Into new mailboxes everything comes once, and not again.
@@ -49,7 +49,7 @@ def test_backup_runs(demo):
         f.seek(os.path.getsize(victim) // 2)
         f.write(b"\xff\xff")
     assert victim in run(demo, "backup", "verify", folder, code=3)
-    # ... and mended by a run that trusts nothing.
+    # ... and repaired by a run that verifies everything.
     run(demo, "backup", folder, "--full")
     assert "0 faults" in run(demo, "backup", "verify", folder)
     assert "2 runs" in run(demo, "backup", "prune", folder, "--keep", "1")
@@ -71,7 +71,7 @@ def test_restore_into_a_new_store(demo):
     there("backup", saved, "--json")
 
     def mailboxes(where):
-        # Two folders that were made of the same mail have the same messages, by checksum.
+        # Two folders made from the same mail have the same messages, by checksum.
         out = run(demo, "backup", "list", where, "--json")
         return [(u["name"], u["messages"], u["bytes"]) for u in json.loads(out)[-1]["users"]]
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Backups of a server at work: of one moment, killed at any instant, damaged; and everything that IMAP can show of what is restored."""
+"""Backups of a busy server: as of one moment, killed at any moment, damaged; and everything that IMAP can
+show after a restore."""
 import contextlib
 import glob
 import hashlib
@@ -88,7 +89,7 @@ class Writer(threading.Thread):
 
 
 def everything(server, user):
-    """All that a client can see of a user."""
+    """Everything that a client can see of a user."""
     client = login(server, user)
     shown = {"list": sorted(client.ok('LIST (SPECIAL-USE) "" *')[:-1]) + sorted(client.ok('LIST "" * RETURN (SPECIAL-USE)')[:-1]),
              "lsub": sorted(client.ok('LSUB "" *')[:-1])}
@@ -136,7 +137,7 @@ def stop(threads):
 
 
 def run(*words, code=0, server=None):
-    """A command; gives its JSON, or what it printed."""
+    """Runs a command; returns its JSON, or its output."""
     done = subprocess.run(server.command(*words) if server else [TURNSTONE, *words], stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == code, done
@@ -153,7 +154,7 @@ def verify(folder):
 
 @contextlib.contextmanager
 def restored(folder, *words):
-    """A new server with what the backup holds."""
+    """A new server with the backup's contents."""
     with new_server() as other:
         run("restore", folder, *words, "--json", server=other)
         yield other.start()
@@ -164,7 +165,7 @@ def all_of(server, users=USERS):
 
 
 def assert_same(before, after):
-    """What all_of() gave: a MODSEQ may be skipped, and must never come again."""
+    """Compares results of all_of(): a MODSEQ may be skipped, but must never repeat."""
     assert before.keys() == after.keys()
     for user, ours in before.items():
         assert ours.keys() == after[user].keys()
@@ -192,7 +193,7 @@ def test_all_that_imap_can_show(site, tmp_path):
     before = all_of(site)
     with restored(folder) as other:
         assert_same(before, all_of(other))
-        # The comparison sees what matters: one flag less and it says so.
+        # The comparison sees what matters: a single missing flag.
         client = login(other, "anna")
         client.ok("SELECT INBOX")
         client.ok("STORE 1 FLAGS (other)")
@@ -202,7 +203,7 @@ def test_all_that_imap_can_show(site, tmp_path):
 
 
 def change_everything(server):
-    """A bit of everything that a next run has to notice."""
+    """A bit of everything that the next run must notice."""
     client = login(server, "anna")
     client.ok("SELECT INBOX")
     client.ok("STORE 1:3 +FLAGS (\\Deleted)")
@@ -262,7 +263,7 @@ def test_one_mailbox_of_one_user_at_an_older_moment(site, tmp_path):
         for name, what in later[user].items():
             if (user, name) not in (("anna", "INBOX"), ("anna", "list")):
                 assert what == now[user][name], (user, name)
-    # Once more: there is nothing to do.
+    # Again: there is nothing to do.
     done = run("restore", folder, "--at", first["id"], "--user", "anna", "--mailbox", "INBOX", "--exact", "--json",
                server=site)
     assert (done["added"], done["flagged"], done["aside"]) == (0, 0, 0)
@@ -316,7 +317,7 @@ class Mover(threading.Thread):
 
 
 def numbers_of(server, user):
-    """The numbers of all messages; and per mailbox the marks, and how many messages there are."""
+    """The numbers of all messages; and for each mailbox its marks, and its number of messages."""
     client, numbers, marks, sizes = login(server, user), [], [], []
     for box in ("A", "B"):
         client.ok(f"EXAMINE {box}")
@@ -361,7 +362,8 @@ def test_one_moment(tmp_path):
             for i, mover in enumerate(movers):
                 numbers, marks, sizes = numbers_of(other, mover.user)
                 assert numbers == list(range(numbers[0], numbers[0] + len(numbers))), (name, mover.user)
-                assert low[i] <= numbers[-1] <= high[i], (name, mover.user)  # what had been acknowledged is there
+                # everything acknowledged is there
+                assert low[i] <= numbers[-1] <= high[i], (name, mover.user)
                 # All are in one mailbox, but for what was appended there just before the move.
                 assert min(sizes) <= 1 and max(map(len, marks)) <= 1, (name, mover.user, sizes, marks)
 
@@ -384,7 +386,7 @@ def test_killed_at_any_instant(site, tmp_path):
             backup(site, folder)
             verify(folder)
     assert killed > 0
-    # While all goes on: whole messages only, and what was there before the run.
+    # In the meantime: only complete messages, and everything from before the run.
     backup(site, folder)
     verify(folder)
     stop(site.writers)
@@ -395,13 +397,13 @@ def test_killed_at_any_instant(site, tmp_path):
     verify(folder)
     with restored(folder) as other:
         assert_same(all_of(site), all_of(other))
-    # Nobody holds what was expunged any more: the store gives it up.
+    # Nobody holds the expunged messages any longer: the store removes them.
     assert site.stop() == 0
     site.cli("check")
 
 
 def test_prune_killed_at_any_instant(site, tmp_path):
-    """Whatever a killed prune leaves has all of the runs that stay; the next one ends its work."""
+    """A killed prune leaves the remaining runs complete; the next prune finishes its work."""
     folder, rng, killed = str(tmp_path / "saved"), random.Random(SEED), 0
     backup(site, folder)
     for i in range(30 if LONG else 6):
@@ -425,7 +427,7 @@ def test_prune_killed_at_any_instant(site, tmp_path):
 
 @pytest.mark.parametrize("left", [[], ["lock"], ["lock", "objects/"], ["lock", "objects/", "runs/", "tmp/"]])
 def test_a_folder_half_made(site, tmp_path, left):
-    """What a command leaves that was killed while it made the folder."""
+    """Left by a command that was killed while it made the folder."""
     folder = tmp_path / "saved"
     folder.mkdir(0o700)
     for name in left:
@@ -435,7 +437,7 @@ def test_a_folder_half_made(site, tmp_path, left):
 
 
 def test_cut_off_and_gone_on(site, tmp_path):
-    """Users that were done before the end came are not read again."""
+    """Users that were finished before the interruption are not read again."""
     folder = str(tmp_path / "saved")
     whole = backup(site, folder)
     run_file, = glob.glob(folder + "/runs/*")
@@ -481,7 +483,7 @@ def truncate(path):
 
 
 def packed(folder):
-    """Objects in packs: name, path of the pack, where in it the bytes begin, how many."""
+    """Objects in packs: name, path of the pack, offset and length of the bytes."""
     for path in sorted(glob.glob(folder + "/packs/*")):
         with open(path, "rb") as f:
             pack = f.read()
@@ -522,12 +524,13 @@ def flip_in(path, at, size):
 
 @pytest.mark.parametrize("what", ["Subject: anna", "large", "TSBKMSG1", "TSBKUSR1", "TSBKREC1", "run"])
 def test_damage(site, tmp_path, what):
-    """Each kind of file and of object, damaged: named, and all that does not need it still comes back."""
+    """Each kind of file and object, damaged: it is named, and everything that does not need it is
+    restored."""
     sound = str(tmp_path / "saved")
     whole = backup(site, sound)
     for harm in (flip, truncate, os.unlink):
         if (what, harm) == ("run", os.unlink):
-            continue  # a run that is not there is none
+            continue  # a missing run is not a run
         folder = str(tmp_path / harm.__name__)
         shutil.copytree(sound, folder)
         if what == "run":
@@ -550,7 +553,7 @@ def test_damage(site, tmp_path, what):
                 continue
             said = run("restore", folder, code=3, server=other)
             assert name in said, said
-            back = run("restore", folder, "--json", code=3, server=other)  # again: what came is there
+            back = run("restore", folder, "--json", code=3, server=other)  # again: what was restored is there
             assert back["added"] == 0 and back["damaged"] >= 1
             lost = whole["messages"] - back["there"]
             assert {"Subject: anna": lost == 1, "large": lost == 1, "TSBKREC1": lost == 0}.get(
@@ -558,7 +561,7 @@ def test_damage(site, tmp_path, what):
 
 
 def test_packs_that_are_cut_or_lost(site, tmp_path):
-    """What is left comes back, what is not is named, and a run that trusts nothing mends all of it."""
+    """What remains is restored, what is missing is named, and a run that verifies everything repairs it."""
     sound = str(tmp_path / "saved")
     whole = backup(site, sound)
     everyone = all_of(site)
@@ -585,7 +588,7 @@ def test_packs_that_are_cut_or_lost(site, tmp_path):
 
 
 def test_index_damaged_or_lost(site, tmp_path):
-    """An index only says where things are: without it, or with a wrong one, everything comes back."""
+    """An index only says where things are: without it, or with a wrong one, everything is restored."""
     folder = str(tmp_path / "saved")
     backup(site, folder)
     index, = glob.glob(folder + "/index/*")
@@ -622,7 +625,7 @@ def test_names_of_users(tmp_path):
         assert "user carol@example.net" in run("restore", folder, "--user", "carol", code=1, server=server)
         run("export", "maildir", mail, "--user", "alice", server=server)
         assert run("import", "maildir", mail, "--user", "Alice", "--json", server=server)["imported"] == 0
-        # A user of a time before there was a default domain is found by the name of then.
+        # A user from before there was a default domain is found by the old name.
         assert server.stop() == 0
         with new_server() as old:
             old.add("eve", "pw")
@@ -634,7 +637,7 @@ def test_names_of_users(tmp_path):
 
 
 def test_many_equal_messages(tmp_path):
-    """Messages of the same date and bytes are told apart by number only, and that in one pass."""
+    """Messages with the same date and bytes are distinguished only by count, in one pass."""
     folder, mail, twins = str(tmp_path / "saved"), str(tmp_path / "mail"), 20_000
     with new_server() as server:
         for user in ("anna", "bo"):
@@ -674,7 +677,8 @@ def accounts_loaded(server):
 
 
 def test_what_did_not_change_costs_nothing(tmp_path):
-    """A next run opens, writes, flushes and loads for those to whom something happened, however many others there are."""
+    """The next run opens, writes, flushes and loads only for users with changes, however many others there
+    are."""
     folders = [str(tmp_path / "few"), str(tmp_path / "many")]
     with new_server() as server:
         names = [f"user{i:02}" for i in range(40)]
@@ -697,7 +701,7 @@ def test_what_did_not_change_costs_nothing(tmp_path):
         assert few == many
         assert many["read_users"] == many["new_objects"] == many["files_written"] == 0
         assert accounts_loaded(server) == before
-        # Each kind of change is noticed, of one user alone.
+        # Each kind of change is noticed, for that user alone.
         client = login(server, names[7])
         for change in ("SELECT INBOX", "STORE 1 +FLAGS (blue)", "STORE 1 -FLAGS (blue)", "UNSUBSCRIBE Box", "SUBSCRIBE Box",
                        "RENAME Box Bax", "DELETE Bax", "CREATE Bax", "COPY 1 Bax", "STORE 1 +FLAGS (\\Deleted)", "EXPUNGE",
@@ -712,7 +716,7 @@ def test_what_did_not_change_costs_nothing(tmp_path):
         before = all_of(server, names[6:9])
         with restored(folders[1]) as other:
             assert_same(before, all_of(other, names[6:9]))
-        # One of whom there is no list any more is looked at when all is read anew.
+        # A user without a list is read when everything is read anew.
         assert backup(server, folders[1], "--full")["read_users"] == 40
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Certificates: of clients (EXTERNAL, PREAUTH, revoked and expired in the middle), of the server (names, OCSP),
-sessions that are resumed.  With TLS 1.2 and 1.3."""
+"""Certificates: of clients (EXTERNAL, PREAUTH, revoked or expired meanwhile), of the server (names, OCSP),
+resumed sessions.  With TLS 1.2 and 1.3."""
 import base64
 import os
 import shutil
@@ -37,7 +37,7 @@ MAP = 'certificate_map gw { subject = "CN=gateway"; user = gateway }\n'
 
 
 class Visitor:
-    """One of the site's listeners, and what is shown to it."""
+    """One of the site's listeners, and the certificate shown to it."""
 
     def __init__(self, site, listener, cert=None, version=None, starttls=False, host=None):
         self.site, self.listener, self.starttls = site, listener, starttls
@@ -91,7 +91,7 @@ class Certs(Site):
         return Visitor(self, listener, cert, version, starttls).client()
 
     def new_log(self):
-        """What was logged since the last time; lines are written in bundles."""
+        """What was logged since the last call; lines are written in batches."""
         text = self.log()
         new, self.seen = text[self.seen:], len(text)
         return new
@@ -109,7 +109,7 @@ def external(authzid=""):
 
 
 def shown(client):
-    """Is EXTERNAL advertised?"""
+    """Whether EXTERNAL is advertised."""
     return "AUTH=EXTERNAL" in client.capabilities()
 
 
@@ -221,7 +221,7 @@ def test_who_is_not_believed(certs, version):
 
 
 def handshake(visitor):
-    """Until the server's verdict is known: with TLS 1.3 the client is content before it."""
+    """Waits for the server's verdict: with TLS 1.3 the client's handshake ends before it."""
     with visitor.client(Peer) as peer:
         return peer.read_line()
 
@@ -255,7 +255,7 @@ def test_mail_servers_with_a_certificate(certs, version):
 
 
 def test_a_chain(certs, version):
-    """A CA in the middle, which the client sends; a ticket remembers it."""
+    """An intermediate CA, which the client sends; a ticket remembers it."""
     certs.ca.issue("middle", "/CN=Middle", sub=True)
     middle = Authority(os.path.join(certs.dir, "middle"), "Middle")
     shutil.copy(certs.ca.path("middle.pem"), middle.ca)
@@ -284,7 +284,7 @@ def test_a_chain(certs, version):
 
 
 def resumed(certs, cert, version, listener="IMAPS_REQUEST"):
-    """A visitor with the session of a client that was there."""
+    """A visitor with the session of an earlier client."""
     visitor = Visitor(certs, listener, cert, version)
     c = visitor.client()
     c.ok(external())
@@ -327,7 +327,7 @@ def test_expires_in_the_middle(certs):
 
 
 def test_proxyauth(certs, version):
-    """The certificate goes on with PROXYAUTH, and is judged again each time."""
+    """The certificate remains in force with PROXYAUTH, and is judged again each time."""
     certs.ca.crl()
     certs.begin(crl="client_crl = ca/crl.pem;")
     c = certs.visit(version=version)
@@ -348,7 +348,7 @@ def test_proxyauth(certs, version):
         one.no("PROXYAUTH bo", "AUTHORIZATIONFAILED")
         one.ok("STATUS INBOX (MESSAGES)")  # as anna, as before
     certs.logged('msg="login failed"', "command=PROXYAUTH", "revoked")
-    # Whoever authenticated by something else does not depend on it.
+    # Logins by other means do not depend on it.
     password.ok("PROXYAUTH bo")
 
 
@@ -389,7 +389,7 @@ def test_no_longer_theirs_in_the_middle(certs, version, how):
         why = None
     asked.send("\r\n")
     assert asked.until("x")[-1].startswith(b"x NO [AUTHENTICATIONFAILED]")
-    logged_in.ok("NOOP")  # what a login was given, it has until it ends
+    logged_in.ok("NOOP")  # a login keeps what it was given
     logged_in.ok("UNAUTHENTICATE")
     late = visitor.client()
     assert late.sock.session_reused
@@ -502,7 +502,7 @@ def test_preauth_of_nobody(certs, version):
 
 
 def test_preauth_input_that_came_early(certs):
-    """Pipelined behind the handshake: it waits for the greeting."""
+    """Pipelined after the handshake: it waits for the greeting."""
     certs.begin()
     with Visitor(certs, "IMAPS_PREAUTH", "gateway", "1.3").client(Peer) as peer:
         got = peer.say("a SELECT INBOX\r\nb UNAUTHENTICATE\r\nc LOGOUT\r\n", "c OK")
@@ -648,7 +648,7 @@ def test_faults_are_told(certs):
     live.ok(external())
 
 
-# ---- clients that others wrote
+# ---- clients written by others
 
 
 def test_curl(certs, version):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real clients, each doing real work, checked on both ends."""
+"""Real clients doing real work, checked on both sides."""
 import email
 import imaplib
 import json
@@ -28,7 +28,7 @@ def sample(i, body=""):
 
 
 def fill(demo, user, name, n, start=0):
-    """n messages by MULTIAPPEND."""
+    """Adds n messages with MULTIAPPEND."""
     c = demo.login(user)
     c.run(f"CREATE {name}")
     for at in range(start, start + n, 200):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What commands say and when: before they ask, after they looked, and to whom."""
+"""What commands say, when, and to whom."""
 import grp
 import json
 import os
@@ -22,7 +22,8 @@ RUNNING = pytest.mark.parametrize("running", [False, True], ids=["stopped", "run
 
 
 def at_terminal(server, *args, answer=""):
-    """Runs a command on a terminal of its own; each question is answered alike.  Gives code and screen."""
+    """Runs a command on a terminal of its own; each prompt gets the same answer.  Returns exit code and
+    screen."""
     return typed([TURNSTONE, *args, "--config", server.conf], answer)
 
 
@@ -60,7 +61,7 @@ def bare(*args, **env):
 
 
 def commands_with_config():
-    """Each command that takes --config, with words enough for its operands."""
+    """Each command that has --config, with enough words for its operands."""
     names = re.findall(r"^  (\S+(?: \S+)?) +\S", bare("help").stdout.split("Topics:")[0], re.M)
     for name in names:
         text = bare("help", *name.split()).stdout
@@ -87,7 +88,7 @@ def test_the_environment_names_the_configuration(server):
 def test_every_command_says_what_it_looked_for(server):
     nowhere = os.path.join(server.dir, "nowhere.conf")
     count, seen = 0, set()
-    # Those that change nothing first: a program that looks elsewhere is found out by them.
+    # Commands that change nothing come first: they expose a program that looks elsewhere.
     for words in sorted(commands_with_config(), key=lambda words: words[0] != "config"):
         args = [word if not word.isupper() else "x" for word in words]
         if words[:2] in (["user", "bulk"], ["grant", "add"]) or words[0] in ("demo-site",):
@@ -127,7 +128,7 @@ def can_mount():
 
 @pytest.mark.skipif(not can_mount(), reason="needs a mount namespace")
 def test_the_default_place(server):
-    """In a name space of mounts, where /etc is a copy."""
+    """In a mount namespace, where /etc is a copy."""
     server.add("anna", "blue")
     etc = os.path.join(server.dir, "etc")
     shutil.copytree("/etc", etc, symlinks=True, ignore=shutil.ignore_patterns("ssl", "alternatives"))
@@ -327,7 +328,7 @@ def test_the_usage_line_has_what_must_be_given():
 
 
 def test_dev_help_does_nothing(tmp_path):
-    """Neither apt-get nor a compiler may be called: they are not there."""
+    """Neither apt-get nor a compiler may be called: they do not exist here."""
     tools = ["bash", "dirname", "sed", "expand", "env", "cat", "grep", "awk", "id"]
     for tool in tools:
         os.symlink(subprocess.run(["which", tool], capture_output=True, text=True, check=True).stdout.strip(),
@@ -362,7 +363,7 @@ def test_an_address_is_one(server, command):
 
 
 def people(server):
-    """anna three times, one of them by a gateway, with two programs; one who is not logged in."""
+    """anna three times, once through a gateway, with two programs; and one connection without a login."""
     server.add("anna", "blue")
     server.add("gate", "gold", "--acts-for", "*")
     server.start()
@@ -436,7 +437,7 @@ def test_status_counts_everything_on_the_disk(server):
         f.write(b"x" * 5_000_000)
     with open(os.path.join(salvaged, "000002.log"), "wb") as f:
         os.posix_fallocate(f.fileno(), 0, 3_000_000)
-        f.truncate(10)  # a hole is counted as one, and room set aside as room
+        f.truncate(10)  # a hole counts as a hole, preallocated space as space
         f.truncate(90_000_000)
     give(salvaged)
 
@@ -535,7 +536,7 @@ def test_every_command_has_examples():
 
 
 def test_the_examples_work(server):
-    """One after the other, on a machine of their own."""
+    """One after another, on a machine of their own."""
     home = os.path.join(server.dir, "home")
     os.mkdir(home)
     os.symlink(TURNSTONE, os.path.join(server.dir, "turnstone"))
@@ -583,7 +584,7 @@ def domain_help(server, *args, code=0):
 
 
 def zone(text):
-    """Lines of a zone file, comments left out: (name, type, value)."""
+    """The lines of a zone file without comments: (name, type, value)."""
     found = [re.fullmatch(r"(\S+) +3600 IN (\S+) +(\S.*)", line).groups() for line in text.splitlines()
              if line and not line.startswith(";")]
     assert all(name.endswith(".") for name, _, _ in found)
@@ -609,7 +610,7 @@ def test_domain_help_prints_records_to_paste(server):
         assert re.search(rf"^;.*{re.escape(part)}", text, re.M), part
     text = domain_help(server, "third.example", "--host", "imap.other.example", "--address", "203.0.113.5")
     assert "lmtp.domains does not include third.example" in text
-    assert not [row for row in zone(text) if row[1] == "A"]  # not of this zone
+    assert not [row for row in zone(text) if row[1] == "A"]  # not in this zone
 
 
 def test_domain_help_for_programs(server):
@@ -641,7 +642,7 @@ def test_domain_help_wants_a_domain(server, name):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_the_hook_of_the_document(server):
-    """Certbot's files are root's alone; the server, which is another user, reads what the hook makes of them."""
+    """Only root can read Certbot's files; the server, another user, reads what the hook makes of them."""
     with open(os.path.join(TOP, "doc", "admin.md"), encoding="utf-8") as f:
         hook = re.search(r"^    #!/bin/sh -e\n(?:    .*\n)+", f.read(), re.M)[0].replace("\n    ", "\n").lstrip()
     os.symlink(TURNSTONE, os.path.join(server.dir, "turnstone"))
@@ -659,7 +660,7 @@ def test_the_hook_of_the_document(server):
         return subprocess.run(["sh", "-c", hook], env=env, capture_output=True, text=True, timeout=60, check=False)
 
     server.write(f"server.user = nobody\ntls {{ certificate = {etc}/cert.pem; key = {etc}/key.pem }}\n")
-    assert renew().returncode != 0  # no server runs yet
+    assert renew().returncode != 0  # no server is running yet
     assert os.stat(etc + "/key.pem").st_mode & 0o777 == 0o640
     server.start()
     first = server.certificate()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`config check`, `serve` and `reload` ask the same questions: what one refuses the others name."""
+"""`config check`, `serve` and `reload` make the same checks: what one refuses, the others name."""
 import os
 import pwd
 import re
@@ -19,7 +19,7 @@ from server import SANDBOX, SANITIZED, TURNSTONE, give
 
 ROOT = os.geteuid() == 0
 USER = "nobody"
-BASE = "server {{ data = {dir}/data; loops = 1 }}\n"  # line 1: what a test adds begins in line 2
+BASE = "server {{ data = {dir}/data; loops = 1 }}\n"  # line 1: a test's own lines begin with line 2
 HASH = "$5$rounds=1000$saltsalt$2wb7ocFcFYZzBKnJWF.2Ys9mXKl0EnsPTL6j2U1XpU0"
 QUIET = "listener q {{ address = 127.0.0.1; port = 0 }}\n"
 
@@ -62,7 +62,7 @@ def fixture_pairs(tmp_path_factory):
 
 @pytest.fixture
 def files(server, pairs):
-    """The files that the table below names."""
+    """The files named in the table below."""
     shutil.copytree(pairs, server.dir, dirs_exist_ok=True)
     put(server, "secret", "blue sea\n")
     put(server, "empty", "")
@@ -112,7 +112,7 @@ REFUSED = [
      "metrics.port: port 4143 is already taken by {dir}/t.conf:2: listener a: port"),
     ("listener a {{ path = {dir}/s }}\nlistener b {{ path = {dir}/s }}", 2, "listener b: path: {dir}/s is already taken"),
     ("listener a {{ path = {dir}/data/control.sock }}", 1, "is already taken by the control socket"),
-    # one place under two names: what the server makes would take the place of the other
+    # one place under two names: what the server makes would replace the other
     ("server.control = ./s\nlistener a {{ path = s }}", 2, "listener a: path: {dir}/s is already taken by the control socket"),
     ("listener a {{ path = l.sock }}\nlistener b {{ path = .//l.sock }}", 2,
      "listener b: path: {dir}/.//l.sock is already taken by {dir}/t.conf:2: listener a: path"),
@@ -162,7 +162,7 @@ REFUSED = [
     ("auth.sasl_mechanisms = [PLAIN]", 1, "auth.sasl_mechanisms: PLAIN: is built in;"),
     ("auth.sasl_mechanisms = [CRAM-MD5]\nmechanisms = CRAM-MD5", 1, "CRAM-MD5: needs plaintext passwords"),
     ("auth.sasl_mechanisms = [X-NONE]\nmechanisms = X-NONE", 1, "X-NONE: is not installed"),
-    # options that contradict
+    # options that contradict each other
     ("limits.out_high = 16K\nlimits.out_low = 32K", 2, "limits.out_low: limits.out_low must not be above limits.out_high"
      " (limits.out_low = 32K, limits.out_high = 16K)"),
     ("trusted_fronts = [\"10.0.0.1/8\"]", 1, "trusted_fronts: 10.0.0.1/8: "),
@@ -204,7 +204,7 @@ REFUSED = [
     ("tls.client_ca = {dir}/broken.pem", 1, "tls.client_ca: a certificate in {dir}/broken.pem cannot be used: it is damaged"),
     ("tls.ciphers = nonsense:more", 1, "tls.ciphers: TLS ciphers nonsense:more: OpenSSL has none of these"),
     ("tls.ciphersuites = \"TLS_AES_128_GCM_SHA256:FOO\"", 1, "tls.ciphersuites: FOO: there is no such suite"),
-    # names that are none, and names twice
+    # invalid names, and duplicates
     ("certificate x {{ names = [y, x.]; certificate = {dir}/a.pem; key = {dir}/a.key }}", 1, "names: x.: is not a host name"),
     ("certificate x {{ names = [a, y]; certificate = {dir}/a.pem; key = {dir}/a.key }}\n"
      "certificate y {{ certificate = {dir}/b.pem; key = {dir}/b.key; names = [b,\n Y] }}", 3,
@@ -219,7 +219,7 @@ REFUSED = [
     ("lmtp.separator = a", 1, "lmtp.separator: must be a character such as + or -"),
     ("auth.sasl_host = \"a b\"", 1, "auth.sasl_host: a b is not a host name"),
     ("auth.kerberos_realms = [A.ORG,\n \"@B\"]", 2, "auth.kerberos_realms: @B: is not a realm"),
-    # what contradicts itself
+    # contradictions
     ("store.engine_options = \"recover fast\"", 1, "store.engine_options: fast: unknown option; there is only recover"),
     ("listener a {{ port = 0; owner = nobody }}", 1, "listener a: owner: is for a UNIX socket, which needs a path"),
     ("listener a {{ path = {dir}/s\n address = 127.0.0.1 }}", 2, "listener a: address: is for a port"),
@@ -288,7 +288,7 @@ REFUSED = [
 
 @pytest.mark.parametrize("more, line, says", REFUSED, ids=[says[:40] for _, _, says in REFUSED])
 def test_what_serve_refuses(files, more, line, says):
-    """config check says it with file and line, and so does serve, in the same words."""
+    """config check reports it with file and line, and so does serve, in the same words."""
     write(files, (QUIET if "listener" not in more else "") + more)
     line += 1 + (1 if "listener" not in more else 0)
     checked = run(files, "config", "check")
@@ -312,7 +312,7 @@ def test_data_folder(files):
 
 
 def test_all_at_once(files):
-    """Each place by itself; what is wrong hides nothing else."""
+    """Every fault is reported; none hides another."""
     write(files, "\n".join(["server.workers = many", "server.user = nobdy", "mechanisms = [PLIAN]", "limits.line = 1",
                             "tls.certificate = {dir}/text", "listener a {{ port = 4143; address = nowhere }}",
                             "listener b {{ port = 4143; tls = impas }}", "listener c {{ port = 4143 }}",
@@ -372,7 +372,7 @@ def test_nothing_hides_anything(files, more, told):
     assert sorted(again) == sorted(lines + ["nothing was changed"]), reloaded
 
 
-# What is taken, and does nothing.
+# Accepted, but without effect.
 IDLE = [
     ("grant g {{ who = a; for = b\n until = 2020-01-01 }}", 2, "grant g: until: the grant ended at 2020-01-02T00:00:00Z"),
     ("auth.group_file = {dir}/members\ngrant g {{ who = \"group:team\"\n for = \"group:taem\" }}", 3,
@@ -415,7 +415,7 @@ IDLE = [
 
 @pytest.mark.parametrize("more, line, says", IDLE, ids=[says[:40] for _, _, says in IDLE])
 def test_what_does_nothing(files, more, line, says):
-    """Taken with a warning, by all three."""
+    """Accepted with a warning, by all three."""
     write(files, QUIET + more)
     text = f"{files.conf}:{2 + line}: "
     says = says.format(dir=files.dir)
@@ -438,7 +438,7 @@ def test_ports_that_say_how_to_begin(files, port, tls):
 
 
 def test_forms_of_a_line(files):
-    """libucl's: with = or :, or without."""
+    """As in libucl: with = or :, or without."""
     write(files, "listener q {{ address 127.0.0.1\n port: 0 }}\nserver.workers 3")
     assert "workers = 3;" in run(files, "config", "show").stdout
     assert run(files, "config", "check").returncode == 0
@@ -453,7 +453,7 @@ def test_no_data_folder(files):
 
 
 def test_nothing_is_disturbed(files):
-    """A server that runs, its ports and its sockets do not mind, and are no faults."""
+    """A running server, its ports and its sockets are not disturbed, and are not faults."""
     write(files, "listener a {{ address = 127.0.0.1; port = 0 }}\nlistener u {{ path = {dir}/s; protocol = lmtp }}")
     files.start()
     port = files.port("A")
@@ -478,7 +478,7 @@ def test_reload_says_the_same(files):
         assert f"{files.conf}:{says}" in reloaded.stderr, reloaded.stderr
 
 
-# ---- what a reload takes, and a start would not ----
+# ---- what a reload accepts, and a start would not ----
 
 NEXT_START = [
     ("server.user = nobdy", 1, "server.user: there is no user nobdy; did you mean nobody?"),
@@ -495,7 +495,7 @@ NEXT_START = [
 
 @pytest.mark.parametrize("more, line, says", NEXT_START, ids=[says[:40] for _, _, says in NEXT_START])
 def test_reload_tells_of_the_next_start(files, more, line, says):
-    """In the answer and in the log, in the words of config check; and what is sound is in force."""
+    """In the answer and in the log, in the words of config check; valid settings are in force."""
     write(files, QUIET)
     files.start()
     write(files, QUIET + more + "\nlimits.failed_logins = 7\n")
@@ -539,7 +539,8 @@ def test_reload_with_a_first_helper(files):
 
 @pytest.mark.parametrize("before", [None, "", "12\n", " \n"])
 def test_pid_file(files, before):
-    """In place of none, or of one that was left; the server's own is no fault, and goes with it."""
+    """It replaces nothing, or one that was left behind; the server's own is not a fault, and is removed with
+    it."""
     if before is not None:
         put(files, "pid", before)
     write(files, QUIET + "server.pid_file = {dir}/pid")
@@ -556,7 +557,7 @@ def test_pid_file(files, before):
 
 @pytest.mark.parametrize("text", ["12\nmore\n", "1\n", 40 * "1"])
 def test_pid_file_of_another(files, text):
-    """What is not the server's own any more stays."""
+    """A file that is no longer the server's own stays."""
     write(files, QUIET + "server.pid_file = {dir}/pid")
     files.start()
     put(files, "pid", text)
@@ -585,14 +586,14 @@ def test_ready_file_on_a_path(files):
         assert f.read() == key
 
 
-# ---- a data folder that is not in force yet ----
+# ---- a data folder that is not yet in force ----
 
 def shown(server):
     return ssl.get_server_certificate(("127.0.0.1", server.port("Q")))
 
 
 def test_reload_with_another_data_folder(files):
-    """It takes effect after a restart only: so does the certificate in it."""
+    """It takes effect only after a restart, as does the certificate in it."""
     with open(files.conf, "w", encoding="utf-8") as f:
         f.write(f"server {{ data = {files.dir}/data; loops = 1 }}\n"
                 "listener q { address = 127.0.0.1; port = 0; tls = imaps }\n")
@@ -611,7 +612,7 @@ def test_reload_with_another_data_folder(files):
 
 
 def test_certificate_that_cannot_be_made(files):
-    """Says where the folder is named."""
+    """The message says where the folder is configured."""
     write(files, QUIET)
     files.start()
     for name in os.listdir(files.dir + "/data/tls"):
@@ -624,7 +625,7 @@ def test_certificate_that_cannot_be_made(files):
         reloaded.stderr
 
 
-# ---- what only the moment decides: each with its own advice ----
+# ---- what shows only when it happens: each with its own advice ----
 
 def test_port_in_use(files):
     with socket.create_server(("127.0.0.1", 0)) as s:
@@ -690,7 +691,7 @@ needs_drop = pytest.mark.skipif(not ROOT or SANDBOX or SANITIZED, reason="needs 
 
 
 def other(server, mode=0o711):
-    """A folder of a server that becomes USER."""
+    """A folder for a server that becomes USER."""
     os.chmod(server.dir, mode)
     for path in (server.dir + "/data",):
         os.chown(path, pwd.getpwnam(USER).pw_uid, -1)
@@ -727,7 +728,7 @@ def test_data_of_another_user(files):
 
 @needs_drop
 def test_own_certificate_of_another_user(files):
-    """Left by a run as root: the server could neither read it nor make another one."""
+    """Left by a run as root: the server could neither read nor replace it."""
     other(files)
     write(files, QUIET + "server.user = nobody")
     os.mkdir(files.dir + "/data/tls")
@@ -741,7 +742,7 @@ def test_own_certificate_of_another_user(files):
 
 @needs_drop
 def test_key_that_only_root_can_read(files):
-    """It works at the start, and would not at a reload: told before, and the reload says why."""
+    """It works at the start, but not at a reload: the check says so before, and the reload says why."""
     other(files, 0o755)
     os.chmod(files.dir + "/a.key", 0o600)
     write(files, QUIET + "server.user = nobody\ntls {{ certificate = {dir}/a.pem\n key = {dir}/a.key }}")
@@ -762,7 +763,8 @@ def test_key_that_only_root_can_read(files):
 
 @needs_drop
 def test_reload_says_what_it_cannot_see(files):
-    """What another user may do; whether a sandbox is to be had.  Not again for what is as at the start."""
+    """What another user may do; whether a sandbox is available.  Not again for what has not changed since the
+    start."""
     write(files, QUIET)
     files.start()
     write(files, QUIET + "server.user = nobody\nserver.sandbox = require")
@@ -775,7 +777,7 @@ def test_reload_says_what_it_cannot_see(files):
 
 @needs_drop
 def test_reload_from_inside_the_sandbox(files):
-    """As another user than the one that started it, and without /etc/passwd."""
+    """As another user than the one who started it, and without /etc/passwd."""
     other(files)
     files.ready = files.dir + "/data/ports"
     begin = QUIET + "server.user = nobody\nlistener u {{ path = {dir}/s; owner = nobody }}\nlistener low {{ address = 127.0.0.1\n"
@@ -798,7 +800,7 @@ def test_reload_from_inside_the_sandbox(files):
 
 @needs_drop
 def test_authorities_from_inside_the_sandbox(files):
-    """Its folder at the start is open to it; of another one it says that it does not know."""
+    """The folder from the start is accessible; about another one it says that it does not know."""
     other(files)
     files.ready = files.dir + "/data/ports"
     for name in ("in", "out"):
@@ -835,7 +837,8 @@ def test_ready_file_of_the_server(files):
 
 @needs_drop
 def test_folders_and_sockets_change_hands(files):
-    """What is made as root becomes the user's: the data folder, and a UNIX socket with the mode it asks for."""
+    """What is made as root is given to the user: the data folder, and a UNIX socket with its configured
+    mode."""
     os.chmod(files.dir, 0o711)
     os.rmdir(files.dir + "/data")
     with open(files.conf, "w", encoding="utf-8") as f:
@@ -908,7 +911,7 @@ def test_data_folder_that_cannot_be_made(files, data, says):
 
 
 def test_ciphers_that_are_gone(files):
-    """To take one away that there is no more is what careful people do."""
+    """Careful people also exclude ciphers that no longer exist."""
     write(files, QUIET + 'tls.ciphers = "HIGH:!aNULL:!eNULL:!RC4:!MD5:!EXPORT:!kDHr+SHA1:-EXP-RC2-CBC-MD5:!SEED:+SHA1:@STRENGTH"')
     assert checked_lines(files) == []
 

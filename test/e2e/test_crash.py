@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SIGKILL at random while sessions append, flag, copy, move, rename, expunge and deliver; then
-everything that was acknowledged must be there, nothing half, UIDs and MODSEQs must never go
-back, and `turnstone check` finds nothing.
+"""SIGKILL at random while sessions append, flag, copy, move, rename, expunge and deliver; then everything
+acknowledged must be there, nothing incomplete, UIDs and MODSEQs must never go back, and `turnstone check`
+must find nothing.
 
-Each session owns two mailboxes and keeps a model of them: what was acknowledged,
-and the one command that was under way, which may or may not have happened.
+Each session owns two mailboxes and keeps a model of them: what was acknowledged, and the one command in
+progress, which may or may not have happened.
 
 Deliveries go over LMTP to the sessions' mailboxes and to one of bob's that they share, often
 one message to several of them. What got its 250 is there exactly once after each restart; a
@@ -22,7 +22,7 @@ import pytest
 from demo import Demo
 from lmtp import Lmtp
 
-MOST = 200  # messages a mailbox, for the sake of the time that reading them all takes
+MOST = 200  # messages per mailbox, because of the time it takes to read them all
 FLAGS = ["\\Seen", "\\Flagged", "\\Answered", "\\Draft", "work", "$Forwarded"]
 
 
@@ -39,7 +39,7 @@ class Bob:
         self.deliveries = 0
 
     def check(self, client, settle):
-        """settle: what is there now is what the world goes on with; a full mailbox is emptied."""
+        """settle: the current contents become the model; empties a full mailbox."""
         found = read(client, self.mailbox)
         have = collections.Counter(ident for ident, _ in found.values())
         assert not [ident for ident, n in have.items() if n > 1]
@@ -61,11 +61,11 @@ class Session(threading.Thread):
     def __init__(self, demo, name, rng, model, ids, names):
         super().__init__(daemon=True)
         self.demo, self.box, self.rng, self.ids = demo, name, rng, ids
-        self.names = names          # {box: what the mailbox is called now}
+        self.names = names          # {box: the mailbox's current name}
         self.renaming = None        # (box, new name) under way
         self.model = model          # {box: {uid: (id, frozenset(flags))}}
-        self.created = set()        # the boxes that it was told exist
-        self.after = None           # the model if the command under way did happen
+        self.created = set()        # the boxes known to exist
+        self.after = None           # the model if the command in progress happened
         self.delivering = {}        # {box: ((id, flags), told)}: deliveries whose UIDs are not known yet
         self.lmtp = None
         self.acknowledged = 0
@@ -140,7 +140,8 @@ class Session(threading.Thread):
         assert got[:1] in "23", (line, got)
 
     def deliver(self, client, boxes, to_bob):
-        """One message over LMTP to some mailboxes; afterwards asks for their UIDs, which a 250 does not tell."""
+        """Delivers one message over LMTP to some mailboxes; then asks for its UIDs, which a 250 does not
+        give."""
         if self.lmtp is None:
             self.lmtp = Lmtp(self.rng.choice(self.demo.deliveries()), lhlo=False)
             self.lmtp_reply("LHLO crash")
@@ -219,7 +220,7 @@ class Session(threading.Thread):
         self.acknowledged += 1
 
     def settle_names(self, client):
-        """Of a RENAME under way one name exists, and not both."""
+        """After an interrupted RENAME exactly one of the names exists."""
         if self.renaming is None:
             return
         box, new = self.renaming
@@ -258,7 +259,7 @@ def read(client, box):
 
 
 def consistent(client, box, messages, least, where):
-    """STATUS agrees with what there is; gives UIDNEXT, which is this at the least."""
+    """STATUS agrees with the contents; returns UIDNEXT, which is at least this."""
     r = client.ok(f"STATUS {box} (MESSAGES UIDNEXT UNSEEN SIZE)")[0]
     now = {k.decode(): int(v) for k, v in re.findall(rb"([A-Z]+) (\d+)", r.split(b"(", 1)[1])}
     assert now["MESSAGES"] == len(messages), (where, box, now)
@@ -269,7 +270,7 @@ def consistent(client, box, messages, least, where):
 
 
 def end(sessions, kill):
-    """None has ended before the server does."""
+    """No session may have ended before the server."""
     assert all(s.is_alive() for s in sessions), [s.failure for s in sessions]
     kill()
     for s in sessions:
@@ -278,7 +279,7 @@ def end(sessions, kill):
 
 
 def explain(session, seen):
-    """Is what is there the model before, or after, the command under way?"""
+    """Whether the contents are the model before or after the command in progress."""
     if seen == session.model or (session.after is not None and seen == session.after):
         return True
     base = session.after if session.after is not None else session.model
@@ -297,7 +298,7 @@ def explain(session, seen):
 
 
 def explain_delivery(session, seen):
-    """A mailbox with a 250 has one message more, others of the same message perhaps."""
+    """A mailbox with a 250 has one more message, other recipients' mailboxes may have."""
     want = {b: dict(m) for b, m in session.model.items()}
     for box, (entry, told) in session.delivering.items():
         extra = sorted(set(seen[box]) - set(want[box]))
@@ -308,7 +309,7 @@ def explain_delivery(session, seen):
 
 
 def modseq(demo, name):
-    """Of a mailbox, as the server's own command tells it."""
+    """A mailbox's MODSEQ, from the server's own command."""
     answer = demo.asked("mailbox", "status", name, "--user", "alice")
     return (answer[0] if isinstance(answer, list) else answer)["highestmodseq"]
 

@@ -38,7 +38,7 @@ class Stored(Site):
         super().__init__("store.blob_threshold = 64k\ntimeouts.failed_login = 0")
         self.store = os.path.join(self.dir, "data", "store")
         self.whole = os.path.join(self.dir, "whole")
-        self.mail = {}  # (user, mailbox) -> the bodies in order of UID
+        self.mail = {}  # (user, mailbox) -> the bodies by UID
 
     def fill(self, count):
         for user in USERS:
@@ -81,7 +81,7 @@ class Stored(Site):
         return done.returncode, done.stdout + done.stderr
 
     def try_start(self):
-        """None: it serves; else the words with which it refused."""
+        """None: it serves; otherwise its refusal."""
         at = len(self.log())
         self.start(wait=False)
         while not os.path.exists(self.ready):
@@ -93,7 +93,7 @@ class Stored(Site):
         return None
 
     def enter(self, user):
-        """A client, or None where nobody is let in."""
+        """A client, or None if nobody can log in."""
         client = self.client()
         return client if b" OK" in client.run(f"LOGIN {user} pw")[-1] else None
 
@@ -113,7 +113,7 @@ class Stored(Site):
         return got
 
     def make_users(self, text):
-        """Users whose records were lost are made again, and those that a repair has given mail to."""
+        """Adds users whose records were lost, and those to whom a repair gave mail."""
         others = sorted(set(re.findall(r"lost\+found-\d+", text)))
         for user in (*USERS, "lost+found", *others):
             if self.run("user", "show", user)[0] != 0:
@@ -121,19 +121,19 @@ class Stored(Site):
         return others
 
     def readable(self, others=()):
-        """All bodies, of all users, wherever they are now, and where."""
+        """All bodies of all users, wherever they are now."""
         got = {}
         for user in (*USERS, "lost+found", *others):
             client = self.enter(user)
             for line in client.ok('LIST "" *')[:-1] if client else []:
                 box = re.search(rb'"/" "?(.*?)"?$', line)[1].decode()
-                # A message that is in its place is not asked for twice.
+                # A message in its place is not requested twice.
                 got = {**self.read(user, box), **got}
         return got
 
 
 def pieces_of_log(data):
-    """Each record of a log: its pieces (from, to), and what it holds."""
+    """Each record of a log: its pieces (from, to), and its contents."""
     at, pieces, payload = 0, [], b""
     while at + 7 <= len(data):
         if 32768 - at % 32768 < 7:
@@ -196,7 +196,7 @@ class Held:
         return all(data[a:b] == whole[a:b] for a, b in place.heads if a // 32768 in blocks)
 
     def after(self, name, data):
-        """The bodies that are still there when this file is damaged like this."""
+        """The bodies that remain if this file is damaged in this way."""
         return {b for b, places in self.places.items() if any(self.same(p, name, data) for p in places)}
 
 
@@ -235,7 +235,7 @@ def touches_keys(name, data):
 
 
 def one(site, name, way, data):
-    """Damages one file. Gives (was it seen, how many messages were lost in the end)."""
+    """Damages one file.  Returns (was it noticed, how many messages were lost in the end)."""
     what = f"{name} {way}"
     site.restore()
     if data is None:
@@ -260,7 +260,7 @@ def one(site, name, way, data):
         # Whatever it gives is what was put in.
         assert set(site.readable()) <= everything, what
         site.stop()
-    # 2. The check sees it, and mends it.
+    # 2. The check notices it, and repairs it.
     code, text = site.run("check")
     seen = code != 0
     if seen:
@@ -277,11 +277,11 @@ def one(site, name, way, data):
     else:
         assert code == (3 if seen else 0) and "NOT mended" not in text, (what, text)
     now = folder(site.store)
-    for file, content in kept.items():  # nothing is overwritten or thrown away
+    for file, content in kept.items():  # nothing is overwritten or discarded
         assert content in now.values(), (what, file, text)
     code, after = site.run("check")
     assert code == 0, (what, text, after)
-    # 3. All that the damage did not touch is there.
+    # 3. Everything that the damage did not touch is there.
     others = site.make_users(text)
     assert site.try_start() is None, (what, site.log()[-2000:])
     got = site.readable(others)

@@ -24,7 +24,7 @@ limits.failed_logins = 1000
 
 
 def write(path, text, mode=0o644):
-    """In one step, as an administrator's tools should."""
+    """Replaces it in one step, as an administrator's tools should."""
     with open(path + ".new", "w", encoding="utf-8") as f:
         f.write(text)
     os.chmod(path + ".new", mode)
@@ -48,7 +48,7 @@ def answer(server, user, password):
 
 
 def hang(server):
-    """A login that the end of the server ends."""
+    """A login that ends with the server."""
     try:
         answer(server, "slow", "secret")
     except (OSError, EOFError, AttributeError):
@@ -78,7 +78,7 @@ def test_the_first_that_knows_a_name_decides(server):
     for user, database in (("anna", "store"), ("bo", "staff")):
         assert f"database: {database}\n" in server.cli("user", "show", user).stdout
     assert "there is no user" in server.cli("user", "show", "nobody", ok=False).stderr
-    # Who is disabled in the store does not come in by the file.
+    # A user disabled in the store cannot log in through the file.
     server.cli("user", "disable", "anna")
     assert answer(server, "anna", "of the file") == FAILED
     server.cli("user", "enable", "anna")
@@ -158,7 +158,7 @@ def test_a_passwd_file_changes(server):
         assert answer(server, user, "wrong") == FAILED
     assert answer(server, "locked", "four") == FAILED
     assert answer(server, "none", "") == FAILED
-    # Sessions of who stays go on, of who is taken out end; remembered passwords die.
+    # Sessions of remaining users go on, those of removed users end; remembered passwords are dropped.
     stays, goes = server.client(), server.client()
     stays.ok("LOGIN bo two")
     goes.ok("LOGIN cara three")
@@ -178,7 +178,7 @@ def test_a_passwd_file_changes(server):
     assert "line 7: no colon after the name" in log
     assert "line 8: an unknown scheme" in log
     assert "line 9: {PLAIN} is accepted only if" in log
-    # A file that cannot be read changes nothing; neither by itself nor at a reload.
+    # An unreadable file changes nothing, neither by itself nor at a reload.
     os.unlink(staff)
     wait_for(lambda: "what was read earlier stays in force" in server.log())
     assert answer(server, "anna", "new") == "OK"
@@ -285,12 +285,12 @@ def test_pam_with_a_module_that_knows_passwords(server):
     assert answer(server, "anna", "other") == FAILED
     assert answer(server, "anna", "") == FAILED
     assert answer(server, "bo", "other") == "OK"
-    assert answer(server, "cara", "secret") == FAILED  # of another service
+    assert answer(server, "cara", "secret") == FAILED  # for another service
     assert answer(server, "nobody", "secret") == FAILED
     assert answer(server, "dora", "of the store") == "OK"
-    # Without a default domain only names without a domain are asked for.
+    # Without a default domain only names without a domain are looked up.
     assert answer(server, "anna@elsewhere.example", "secret") == FAILED
-    # Nothing is remembered: a change is seen at once.
+    # Nothing is remembered: a change takes effect at once.
     write(server.dir + "/passdb", "anna:new:mail\n")
     assert answer(server, "anna", "secret") == FAILED
     assert answer(server, "anna", "new") == "OK"
@@ -322,7 +322,7 @@ def test_pam_that_is_slow_holds_up_nobody_else(server):
     begun = time.monotonic()
     for n in range(20):
         idle.ok("NOOP")
-        # One that a password has to be hashed for, and one that PAM is asked about.
+        # One that needs a password hash, and one that PAM decides.
         server.add(f"d{n}", "secret") if n == 0 else None
         assert answer(server, "d0", "wrong" if n % 2 else "secret") == (FAILED if n % 2 else "OK")
     assert answer(server, "anna", "secret") == "OK"
@@ -332,11 +332,11 @@ def test_pam_that_is_slow_holds_up_nobody_else(server):
         thread.join()
     assert time.monotonic() - begun < 30
     assert results == [UNAVAILABLE] * 8
-    # What they started is gone.
+    # What they started has ended.
     wait_for(lambda: server.status()["auth_helper_killed"] == "8")
     wait_for(lambda: subprocess.run(["pgrep", "-f", server.dir + "/check"], stdout=subprocess.DEVNULL,
                                     check=False).returncode == 1)
-    # The end of the server does not wait for them.
+    # The server ends without waiting for them.
     last = threading.Thread(target=hang, args=[server])
     last.start()
     wait_for(lambda: len([a for a in asked(server) if a.startswith("slow")]) == 9)
@@ -354,7 +354,7 @@ def test_pam_is_told_the_address_and_remembered_if_wanted(server):
     assert asked(server) == ["anna 127.0.0.1 mail"]
     assert answer(server, "anna", "secret") == "OK"
     assert asked(server) == ["anna 127.0.0.1 mail"]
-    # What is wrong is not remembered, and what is right only as it was asked.
+    # Refusals are not remembered, and successes only for the same request.
     assert answer(server, "anna", "wrong") == FAILED
     assert answer(server, "bo", "secret") == "OK"
     assert len(asked(server)) == 3
@@ -395,7 +395,7 @@ def test_the_helper_is_started_anew_and_ends_with_the_server(server):
     assert server.status()["auth_helper_restarts"] == "1"
     wait_for(lambda: "killed by signal 9: it is restarted" in server.log())
     assert answer(server, "anna", "secret") == "OK"
-    # Without the supervisor nothing can be asked; the store's users come in.
+    # Without the supervisor no query is possible; the store's users can log in.
     supervisor = int(old["auth_helper_pid"])
     os.kill(supervisor, signal.SIGKILL)
     wait_for(lambda: server.status()["auth_helper"] == "gone")
@@ -476,7 +476,7 @@ def test_ldap_by_binding(server, directory):
     assert answer(server, "dora", "of the store") == "OK"
     # An empty password would bind as nobody.
     assert answer(server, "anna", "") == FAILED
-    # Names are no filters.
+    # Names are not filters.
     for name in ("*", "a*", "anna)(uid=*", "anna)(|(uid=bo"):
         assert answer(server, name, "blue sea") == FAILED, name
     assert answer(server, "anna@elsewhere.example", "blue sea") == FAILED
@@ -486,7 +486,7 @@ def test_ldap_by_binding(server, directory):
     assert answer(server, "anna", "new sea") == "OK"
     directory.delete("anna")
     assert answer(server, "anna", "new sea") == FAILED
-    # Connections are used again.
+    # Connections are reused.
     for _ in range(20):
         assert answer(server, "bo", "green sea") == "OK"
     assert len(set(re.findall(r"conn=(\d+) fd=\d+ ACCEPT", directory.log()))) < 20
@@ -504,7 +504,7 @@ def test_ldap_and_tls(server, directory, tls):
     bound = re.findall(r"BIND dn=\"uid=anna[^\n]*ssf=(\d+)", directory.log())
     assert bound and all((int(ssf) > 0) == (tls != "none") for ssf in bound), directory.log()
     assert server.stop() == 0
-    # Another CA, another name: not one byte of a password is sent.
+    # Another CA, another name: no byte of a password is sent.
     if tls == "none":
         return
     other = directory.authority.__class__(directory.dir + "/other").ca
@@ -535,7 +535,7 @@ def test_ldap_by_searching(server, directory):
     assert answer(server, "keys", "scram") == "OK"
     assert answer(server, "odd", "something else") == FAILED
     wait_for(lambda: "of 1 passwords of uid=odd," in server.log() and "an unknown scheme" in server.log())
-    # One of several that cannot be verified is said, too; the other one is good.
+    # If one of several cannot be verified, that is reported, too; the other one works.
     directory.person("both", ["{SSHA}c29tZXRoaW5nIGVsc2U=", "{CRYPT}" + hash_of(server, "second")])
     assert answer(server, "both", "second") == "OK"
     wait_for(lambda: "of 2 passwords of uid=both," in server.log())
@@ -562,7 +562,7 @@ def test_ldap_with_a_dn_and_users_that_are_disabled(server, directory):
     assert answer(server, "nobody", "blue sea") == FAILED
     assert answer(server, "gone", "red sea") == FAILED
     wait_for(lambda: "is disabled" in server.log())
-    # What stands for itself in a DN.
+    # Characters with no special meaning in a DN.
     assert answer(server, "anna,dc=x", "blue sea") == FAILED
     with server.lmtp() as lmtp:
         lmtp.ok("MAIL FROM:<>")
@@ -588,7 +588,7 @@ def test_ldap_says_what_a_user_is_called(server, directory):
     client.close()
     wait_for(lambda: server.log().count("msg=logout") == 2)
     assert "user=bo.berg@site.example" in server.log() and "user=bo " not in server.log()
-    # Whoever may write an attribute does not become a user of a database that comes first.
+    # Whoever may write an attribute cannot become a user of an earlier database.
     assert answer(server, "thief", "my own") == UNAVAILABLE
     wait_for(lambda: "maps thief to admin, a user of database store: refused" in server.log())
     with server.lmtp() as lmtp:
@@ -622,13 +622,13 @@ def test_ldap_that_is_gone_and_comes_back(server, directory):
     with server.lmtp() as lmtp:
         lmtp.ok("MAIL FROM:<>")
         assert lmtp.cmd("RCPT TO:<anna>").startswith("451")
-    # A reload has every login looked at again: not known is not refused.
+    # A reload rechecks every login: "unknown" is not "refused".
     server.cli("reload")
     session.ok("NOOP")
     directory.start()
     assert answer(server, "anna", "blue sea") == "OK"
     session.ok("NOOP")
-    # It hangs: the answer comes in time, and others do not wait for it.
+    # It hangs: the reply comes in time, and others do not wait for it.
     directory.pause()
     begun = time.monotonic()
     assert answer(server, "anna", "blue sea") == UNAVAILABLE
@@ -636,7 +636,7 @@ def test_ldap_that_is_gone_and_comes_back(server, directory):
     directory.go_on()
     assert answer(server, "anna", "blue sea") == "OK"
     session.ok("NOOP")
-    # The network process dies: its successor asks.
+    # The network process dies: its successor makes the queries.
     os.kill(int(server.status()["auth_helper_network_pid"]), signal.SIGKILL)
     wait_for(lambda: answer(server, "anna", "blue sea") == "OK")
     assert server.stop() == 0
@@ -670,7 +670,7 @@ def test_a_gateway_of_the_store_acts_for_users_of_the_directory(server, director
         client.ok("UNAUTHENTICATE")
     client.no(f"AUTHENTICATE PLAIN {plain('bo', 'gateway', 'pass key')}", "AUTHORIZATIONFAILED")
     client.no(f"AUTHENTICATE PLAIN {plain('arno', 'gateway', 'pass key')}", "AUTHORIZATIONFAILED")
-    # A user of the directory acts for nobody.
+    # A user in the directory acts for nobody.
     client.no(f"AUTHENTICATE PLAIN {plain('gateway', 'anna', 'blue sea')}", "AUTHORIZATIONFAILED")
     client.close()
     assert server.stop() == 0
@@ -693,7 +693,7 @@ def test_ldap_is_remembered_if_wanted(server, directory):
     client.close()
     assert int(server.status()["auth_helper_requests"]) == n
     directory.modify(f"uid=anna,{SUFFIX}", "userPassword", "new sea")
-    # By design, for an hour; the new one is good at once, and another user's is not it.
+    # By design, for an hour; the new password works at once, another user's does not.
     assert answer(server, "anna", "blue sea") == "OK"
     assert answer(server, "anna", "new sea") == "OK"
     assert answer(server, "bo", "blue sea") == FAILED

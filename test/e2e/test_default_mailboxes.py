@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""store.default_mailboxes: what a new account has, seen by clients."""
+"""store.default_mailboxes: the mailboxes of a new account, as clients see them."""
 import os
 import subprocess
 
@@ -25,7 +25,7 @@ def mail(server):
 
 
 def listed(lines):
-    """Name and use of each; whether it is subscribed."""
+    """The name and use of each, and whether it is subscribed."""
     found, subscribed = set(), set()
     for line in lines:
         if not line.startswith(b"* LIST ("):
@@ -57,7 +57,7 @@ def test_first_login(mail):
     assert found == {(name, use) for name, use in ALL if use}
     assert {line.strip().rsplit(b" ", 1)[1].strip(b'"') for line in client.ok('LSUB "" "*"') if line.startswith(b"* LSUB")} \
         == {name.encode() for name, _ in ALL} - {b"INBOX"}
-    # They are mailboxes like others, each with a UIDVALIDITY of its own.
+    # They are ordinary mailboxes, each with its own UIDVALIDITY.
     seen = set()
     for name, _ in ALL:
         message = b"Subject: x\r\n\r\nx\r\n"
@@ -81,7 +81,7 @@ def test_deleted_ones_stay_away(mail):
         assert look(mail.login("anna"))[0] == want
         assert mail.stop() == 0
         mail.start()
-    # The next user on a connection is another account.
+    # The next user on a connection has another account.
     client = mail.login("anna")
     client.ok("UNAUTHENTICATE")
     client.ok("LOGIN bo blue")

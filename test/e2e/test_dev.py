@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ./dev says to whoever works on the source."""
+"""What ./dev says to developers."""
 import os
 import shutil
 import subprocess
@@ -37,7 +37,7 @@ def test_verbs_are_listed_and_unknown_ones_named():
 
 
 def test_a_new_extension_compiles_and_is_in_the_lists(tmp_path):
-    """What it makes passes the tests of the whole tree, too; here it is compiled in a copy."""
+    """The skeleton also passes the tests of the whole tree; here it is compiled in a copy."""
     for part in ("src", "doc/imap-extensions.md", "test/imap/capability.imt"):
         target = tmp_path / part
         target.parent.mkdir(parents=True, exist_ok=True)

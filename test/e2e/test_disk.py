@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A disk that is full, read-only or broken: writes are refused with the right words, reading goes on, and when the
-disk is well again writes go on by themselves."""
+"""A disk that is full, read-only or broken: writes are refused with the right words, reading continues, and
+when the disk works again, so do writes."""
 import errno
 import os
 import subprocess
@@ -19,13 +19,13 @@ unauthenticate = everyone
 
 
 class Mail:
-    """What was acknowledged, and a client that reads."""
+    """What was acknowledged, and a reading client."""
 
     def __init__(self, server):
         self.server, self.count, self.kept, self.unknown = server, 0, [], []
         for user in ("anna", "bo"):
             server.add(user, "pw")
-            # A first login makes an account, which is a write.
+            # The first login makes an account, which is a write.
             server.cli("mailbox", "create", "Work", "--user", user)
 
     def login(self, user="anna"):
@@ -40,7 +40,7 @@ class Mail:
             client.send(b"p1 APPEND INBOX {%d+}\r\n%s\r\n" % (len(message), message))
             line = client.until("p1")[-1]
         except (EOFError, ConnectionError):
-            # What was under way when the disk went bad is neither acknowledged nor refused.
+            # What was in progress when the disk failed is neither acknowledged nor refused.
             self.unknown.append(subject)
             return b"* BYE"
         if line.startswith(b"p1 OK"):
@@ -63,7 +63,7 @@ class Mail:
             return reply
 
     def all_is_there(self):
-        """Read on a new connection, after a switch of users, too; nothing that was refused is half there."""
+        """Reads on a new connection, and after a switch of users; nothing refused may be partly there."""
         client = self.login("bo")
         client.ok("UNAUTHENTICATE")
         client.ok("LOGIN anna pw")
@@ -85,8 +85,8 @@ class Mail:
 
 
 def refused(mail, client, codes, lmtp):
-    """Several tries: each is answered, none is half done."""
-    # There may be room in files that have been made longer beforehand.
+    """Several attempts: each is answered, none is partly done."""
+    # There may be room in preallocated files.
     wait_for(lambda: mail.append(client).split(b" ")[1] in (b"NO", b"BYE"), 60)
     client = mail.login()
     for _ in range(3):
@@ -133,7 +133,7 @@ def small_():
 
 
 def fill(path):
-    """To the last byte."""
+    """Fills it to the last byte."""
     with open(path, "ab", buffering=0) as f:
         for size in (1 << 20, 4096, 1):
             try:
@@ -162,7 +162,7 @@ def test_full(small, room):
 
 
 def test_filled_while_many_write(small):
-    """The last byte goes in the middle of a batch."""
+    """The last byte is used in the middle of a batch."""
     answers, stop = [], threading.Event()
 
     def write():
@@ -197,14 +197,14 @@ def test_filled_while_many_write(small):
 def test_read_only(small):
     client = small.login()
     assert small.append(client).startswith(b"p1 OK")
-    # A file that is open for writing is in the way: what the kernel does on an error it does to all at once.
+    # A file open for writing prevents this; on an error the kernel does it regardless.
     done = subprocess.run(["mount", "-o", "remount,ro", small.data], capture_output=True, text=True, check=False)
     if done.returncode == 0:
         refused(small, client, [b"[UNAVAILABLE]", b"[OVERQUOTA]", b"[SERVERBUG]"], "4")
         subprocess.run(["mount", "-o", "remount,rw", small.data], check=True)
     small.server.stop()
     subprocess.run(["mount", "-o", "remount,ro", small.data], check=True)
-    # The server says so and does not start; what only reads works.
+    # The server says so and does not start; commands that only read work.
     done = small.server.cli("serve", ok=False)
     assert "ead-only file system" in done.stderr, done
     subprocess.run(["mount", "-o", "remount,rw", small.data], check=True)
@@ -214,7 +214,7 @@ def test_read_only(small):
     ended_well(small)
 
 
-# ---- a disk that says no ----
+# ---- a disk that refuses ----
 
 
 @pytest.fixture(name="bad")
@@ -223,7 +223,7 @@ def bad_(tmp_path):
     library = str(tmp_path / "badio.so")
     subprocess.run(["gcc", "-std=gnu17", "-D_GNU_SOURCE", "-O1", "-shared", "-fPIC", "-o", library, os.path.join(TOP, "test", "fault", "badio.c")],
                    check=True)
-    switch = os.path.join(server.dir, "switch")  # where the sandbox lets it look
+    switch = os.path.join(server.dir, "switch")  # where the sandbox allows access
     mail = Mail(server)
     mail.switch = switch
     server.start(env=dict(os.environ, BADIO_DIR=os.path.join(server.dir, "data", "store"), BADIO_SWITCH=switch,

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Failed logins over real sockets, by each mechanism: what they tell, how many there may be, what the log has of them."""
+"""Failed logins over real sockets, with each mechanism: what they reveal, how many are allowed, what the log
+says."""
 import base64
 import json
 import re
@@ -74,7 +75,8 @@ def start(server, more=""):
 
 @each_way
 def test_one_answer(server, way):
-    """No such user, a wrong password, a disabled user with the wrong one and with the right one: all the same."""
+    """Unknown user, wrong password, disabled user with the wrong or the right password: always the same
+    reply."""
     start(server)
     client = server.client(way == "OAUTHBEARER")
     lines = {WAYS[way](client, name, password)
@@ -86,14 +88,14 @@ def test_one_answer(server, way):
 
 @each_way
 def test_switches_that_fail(server, way):
-    """Whatever the mechanism, a connection that switches users may fail limits.failed_switches times, and is
-    counted in the log as what it is."""
+    """With any mechanism, a connection that switches users may fail limits.failed_switches times; the log
+    counts these as switches."""
     start(server, "limits.failed_switches = 3\n")
     client = server.client(way == "OAUTHBEARER")
     client.ok(f'LOGIN anna "{RIGHT}"')
     client.ok("UNAUTHENTICATE")
     assert WAYS[way](client, "anna", WRONG).startswith(b"a NO")
-    client.ok(f'LOGIN anna "{RIGHT}"')  # one that is right is no excuse
+    client.ok(f'LOGIN anna "{RIGHT}"')  # a success does not reset the count
     client.ok("UNAUTHENTICATE")
     assert WAYS[way](client, "anna", WRONG).startswith(b"a NO")
     assert WAYS[way](client, "nobody", WRONG) == b"* BYE Too many failed logins"
@@ -119,7 +121,7 @@ HOSTILE = ['","user":"root', "a\nb", "x\r\nlogin user=root grant=all", '\\" user
 
 
 def test_nothing_is_forged(server):
-    """In JSON each line is an object with the keys that it ought to have, and with what the client said as it was."""
+    """In JSON each line is an object with the proper keys, and with the client's text unchanged."""
     start(server, "log.format = json\nlimits.bad_commands = 1000\n")
     for text in HOSTILE:
         client = server.client(tls=True)
@@ -150,7 +152,7 @@ def test_nothing_is_forged(server):
 
 
 def test_scram_after_a_switch(server):
-    """A right proof after wrong ones of the same connection is a login."""
+    """A correct proof after wrong ones on the same connection is a login."""
     start(server)
     client = server.client()
     for mech in ("SCRAM-SHA-1", "SCRAM-SHA-256"):

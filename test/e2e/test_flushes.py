@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Counts the flushes of single changes with strace: each OK to a change has one before it."""
+"""Counts the flushes of single changes with strace: each OK to a change comes after one."""
 import os
 import re
 import shutil
@@ -11,7 +11,7 @@ COUNT = 20
 
 
 def events(trace):
-    """In order: 'F' for a flush that has ended well, the tag for a tagged OK that is sent."""
+    """In order: 'F' for a successful flush, the tag for a tagged OK."""
     out = []
     with open(trace, encoding="ascii", errors="replace") as f:
         for line in f:
@@ -45,5 +45,5 @@ def test_each_change_is_flushed_before_its_ok(server):
         flushes = [seen[a:b].count("F") for a, b in zip(at, at[1:])]
         print(f"{COUNT} single {what} commands: {sum(flushes)} flushes in the {COUNT - 1} gaps between OKs")
         assert min(flushes) >= 1, (what, flushes)
-        assert sum(flushes) <= 2 * COUNT, (what, flushes)   # and no more than it needs
+        assert sum(flushes) <= 2 * COUNT, (what, flushes)   # and no more than necessary
     assert "F" in seen[:seen.index("n0")]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who stands in front: load balancers that speak the PROXY protocol, webmails that tell addresses by ID."""
+"""Front ends: load balancers with the PROXY protocol, webmails that pass addresses in ID."""
 import contextlib
 import os
 import socket
@@ -48,7 +48,7 @@ def v2(source, port=50000, command=0x21, fields=b""):
 
 
 def proxied(site, listener, header, tls=False, pieces=False):
-    """A client behind a header."""
+    """A client after a header."""
     parts = [header[i:i + 1] for i in range(len(header))] if pieces else [header]
     return site.client(tls, listener, first=parts)
 
@@ -74,7 +74,7 @@ def test_the_client_is_where_the_header_says(site, kind, tls, pieces):
     assert c.greeting.startswith(b"* OK")
     site.logged("msg=connection", f"address={address} ", "front=127.0.0.1", since=since)
     if not tls:
-        # Nobody at all is on this machine but who is: passwords in clear are for loopback.
+        # Only loopback clients are on this machine: passwords in clear are for them.
         assert (b"LOGINDISABLED" in c.greeting) == (address != "127.0.0.1")
         if address != "127.0.0.1":
             c.no("LOGIN anna x", "PRIVACYREQUIRED")
@@ -89,7 +89,7 @@ def test_the_client_is_where_the_header_says(site, kind, tls, pieces):
 
 
 def closed(site, listener, data, why):
-    """Without a byte, with one line in the log."""
+    """Closed without a byte, with one line in the log."""
     said = f"connection from 127.0.0.1 closed: {why}"
     before = site.log().count(said)
     with Peer(site.port(listener)) as peer:
@@ -128,7 +128,7 @@ def test_who_goes_away_before_it(site):
 
 
 def test_what_follows_is_not_taken(site):
-    """A command in the same segment as the header, and TLS behind one."""
+    """A command in the same segment as the header, and TLS after one."""
     c = proxied(site, "IMAP_PROXIED", HEADERS["2, IPv4"][0] + b"a1 NOOP\r\na2 LOGOUT\r\n")
     assert c.until("a1")[-1].startswith(b"a1 OK")
     assert c.until("a2")[-1].startswith(b"a2 OK")
@@ -143,7 +143,7 @@ def test_lmtp(site):
 
 
 def test_a_webmail_behind_a_balancer(site):
-    """The balancer tells where the webmail is, which is trusted to tell where its people are."""
+    """The balancer passes the webmail's address; the webmail is trusted to pass its users'."""
     c = proxied(site, "IMAPS_PROXIED", b"PROXY TCP4 203.0.113.50 127.0.0.1 50000 993\r\n", tls=True)
     c.ok('ID ("name" "Webmail" "x-originating-ip" "198.51.100.9" "x-session-id" "s1")')
     site.logged("msg=id", "address=198.51.100.9", "front=203.0.113.50", "session=s1")

@@ -29,7 +29,7 @@ def _site():
 
 
 def protocol(site, user, last):
-    """The lines of that user's protocol log, without the time, when `last` has come."""
+    """The lines of that user's protocol log, without times, once `last` is there."""
     return [line.split(" ", 1)[1] for line in site.protocol(user, lambda text: last in text).splitlines()]
 
 
@@ -48,7 +48,7 @@ def test_javamail_pool(site):
     connections = int(site.status()["connections_total"])
     got = java(str(site.port("IMAP")), "gateway", PASSWORDS["gateway"], "3", *USERS)
     assert got == ["pool true"] + [f"{u} 1 for {u}" for u in USERS] * 3
-    # That of the store, and the pool's.
+    # The store's connection, and the pool's.
     assert 1 <= int(site.status()["connections_total"]) - connections <= 2
     switches = proxies = 0
     for user in USERS:
@@ -73,7 +73,7 @@ def test_imaplib(site):
             continue
         assert c.select("INBOX")[1] == [b"1"]
         assert f"for {user}".encode() in c.fetch("1", "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])")[1][0][1]
-        with pytest.raises(imaplib.IMAP4.error):  # imaplib knows itself that it is not the state for it
+        with pytest.raises(imaplib.IMAP4.error):  # imaplib itself checks the state
             c.proxyauth("bob")
         assert c.unselect()[0] == "OK"
     assert c.proxyauth("nobody")[0] == "NO"
@@ -111,7 +111,7 @@ def test_mail_imapclient(site):
     assert done.stdout.splitlines() == [f"{u} 1 for {u}" for u in USERS + ["alice"]] + ["refused"]
 
 
-# ---- names that carry the gateway
+# ---- names that include the gateway
 
 CARRIED = """\
 auth.gateway_separator = "/"
@@ -156,7 +156,7 @@ def test_names_that_carry_the_gateway():
                                ("alice/alice", PASSWORDS["alice"] + "x"), ("erin/gateway", PASSWORDS["gateway"])):
             with s.client() as c:
                 c.no(f"LOGIN {name} {password}", "FAILED")
-        # Off: what is in the file is a name again.
+        # Off: the name is an ordinary name again.
         s.write(CARRIED.format(users=users).split("\n", 1)[1])
         s.cli("reload")
         s.login("fran/x", PASSWORDS["bob"]).close()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Grants over real sockets: each rule with the request that it must refuse, what `explain` says of
-it, and logins that end when what permitted them does."""
+"""Grants over real sockets: each rule with the request that it must refuse, what `explain` says about it, and
+logins that end with what permitted them."""
 import datetime
 import json
 import os
@@ -37,7 +37,7 @@ def acting(server, who, target, source="127.0.0.1"):
 
 
 def explained(server, *args):
-    """The verdict, and the reason of each grant; the exit code says the same."""
+    """The verdict, and the reason for each grant; the exit code agrees."""
     done = server.cli("grant", "explain", *args, "--json", ok=None)
     answer = json.loads(done.stdout)
     assert done.returncode == (0 if answer["verdict"]["permitted"] else 5), done
@@ -45,7 +45,7 @@ def explained(server, *args):
 
 
 def users(server, more="", running=True):
-    """All with one password; made by the server that runs, which is faster."""
+    """All with the same password; made by the running server, which is faster."""
     server.write(DOMAIN + more)
     hashed = server.cli("passwd", "--password-stdin", stdin="gold\n", config=False).stdout.strip()
     server.start()
@@ -56,7 +56,7 @@ def users(server, more="", running=True):
 
 
 def groups(server, text):
-    """As an administrator should: another file in the place of the old one."""
+    """Replaces the file, as an administrator should."""
     path = os.path.join(server.dir, "groups")
     with open(path + ".new", "w", encoding="utf-8") as f:
         f.write(text)
@@ -136,7 +136,7 @@ def test_unix_socket_is_an_address(server):
 
 
 def test_the_address_is_the_one_that_a_trusted_front_tells(server):
-    """It is told anew for each user of the connection; from others it is not believed."""
+    """It is passed again for each user of the connection; others are not trusted to pass it."""
     users(server, "trusted_fronts = 127.0.0.2\n")
     server.cli("grant", "add", "gateway", "--for", "alice", "--from", "203.0.113.0/24")
     server.cli("grant", "add", "gateway", "--for", "bob", "--from", "127.0.0.2")
@@ -146,7 +146,7 @@ def test_the_address_is_the_one_that_a_trusted_front_tells(server):
     front.ok('ID ("x-originating-ip" "203.0.113.7")')
     assert b" OK" in act(front, "gateway", "alice")
     front.ok("UNAUTHENTICATE")
-    assert refused in act(front, "gateway", "alice")  # nobody has said where this one is
+    assert refused in act(front, "gateway", "alice")  # nobody has passed this one's address
     assert b" OK" in act(front, "gateway", "bob")
     front.ok("UNAUTHENTICATE")
     front.ok('ID ("x-originating-ip" "203.0.113.8")')
@@ -161,7 +161,7 @@ def test_the_address_is_the_one_that_a_trusted_front_tells(server):
 
 
 def test_first_that_fits_decides(server):
-    """Blocks in their order, the store's by age, the user's own patterns last."""
+    """Blocks in order, then the store's by age, then the user's own patterns."""
     users(server)
     server.add("patron", "gold", "--acts-for", "*")
     server.cli("grant", "add", "patron", "--for", "alice", "--name", "zz-older", "--rights", "lrs")
@@ -330,7 +330,7 @@ def test_reload_ends_what_it_takes_away(server, how):
     server.write(DOMAIN + BLOCK.format(more="rights = lrs") + "grant added { who = spare; for = alice }\n"
                  + "grant other { who = spare; for = bob }\n")
     server.cli("reload")
-    for client in [alice, other, own]:  # what says the same as before goes on
+    for client in [alice, other, own]:  # an unchanged grant keeps its logins
         client.ok("NOOP")
     server.write(DOMAIN + BLOCK.format(more="rights = lr") + "grant other { who = spare; for = bob }\n")
     reload()
@@ -383,7 +383,7 @@ def test_removal_ends_the_login(server):
 
 
 def test_what_another_grant_would_permit_ends_as_well(server):
-    """The login ends, since its bounds were those of the grant; the next one is by the other."""
+    """The login ends, since its limits were the grant's; the next one uses the other grant."""
     users(server)
     server.cli("grant", "add", "gateway", "--for", "*", "--name", "narrow", "--read-only")
     server.cli("grant", "add", "gateway", "--for", "*", "--name", "wide")
@@ -424,7 +424,7 @@ def test_who_acts_for_others_was_disabled(server):
 @pytest.mark.parametrize("line, word", [("dora:!{PLAIN}gold\n", "disabled"), ("", "removed")],
                          ids=["locked", "removed"])
 def test_users_of_a_file_who_are_gone_lose_their_logins(server, line, word):
-    """As whom it is for, as who acts, and as themselves; the file is watched."""
+    """As the user acted for, as the one who acts, and as themselves; the file is watched."""
     path = os.path.join(server.dir, "passwd")
 
     def passwd(text):
@@ -464,7 +464,7 @@ def test_expiry_ends_the_login_without_a_command(server):
 
 @pytest.mark.parametrize("by", ["reload", "removal"])
 def test_unauthenticate_shown_is_honoured(server, by):
-    """What was shown holds until the login ends; the next one, on the same connection, is told anew."""
+    """What was advertised holds until the login ends; the next one, on the same connection, is told anew."""
     users(server)
     server.cli("grant", "add", "gateway", "--for", "alice", "--name", "a")
     client = server.login("gateway", "gold")
@@ -539,7 +539,7 @@ def test_a_server_does_not_start_with_a_bad_group_file(server):
 
 
 def test_no_login_slips_through(server):
-    """While a grant comes and goes, whoever got in by it is out when it is gone."""
+    """While a grant comes and goes, logins that it permitted have ended when it is gone."""
     users(server)
     for _ in range(8):
         server.cli("grant", "add", "gateway", "--for", "*", "--name", "g")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Capabilities that are hidden from groups and programs."""
+"""Capabilities hidden from groups and programs."""
 import os
 
 import pytest

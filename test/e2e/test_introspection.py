@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tokens that the issuer is asked about: its introspection endpoint, on loopback over TLS, well and unwell."""
+"""Tokens verified by the issuer: its introspection endpoint, on loopback over TLS, working and failing."""
 import base64
 import os
 import time
@@ -39,7 +39,7 @@ def secret(server, name, text):
     path = os.path.join(server.dir, name)
     with open(path, "w", encoding="ascii") as f:
         f.write(text + "\n")
-    os.chmod(path, 0o644)  # the server is another user in some runs
+    os.chmod(path, 0o644)  # the server runs as another user in some runs
     return path
 
 
@@ -57,7 +57,7 @@ def of(user, **more):
 
 
 def ask(server, token, acts_for=""):
-    """One login: the tagged line's beginning."""
+    """One login; returns the beginning of the tagged line."""
     client = server.client(tls=True)
     line, _ = authenticate(client, bearer(token, acts_for))
     client.close()
@@ -92,7 +92,7 @@ def test_what_it_says(server, endpoint):
 
 
 def test_it_is_asked_once(server, endpoint):
-    """What it said is remembered, not longer than the token lives, and what it refused is not."""
+    """Its answer is remembered, at most as long as the token is valid; a refusal is not."""
     start(server, database(endpoint, 'bearer_file = "' + secret(server, "bearer", "ours") + '"'))
     endpoint.tokens = {"gate": of("gateway"), "short": of("gateway", exp=int(time.time()) - 56)}  # 4 s, with the leeway
     client = server.client(tls=True)
@@ -114,7 +114,7 @@ def test_it_is_asked_once(server, endpoint):
 
 
 def test_answers_that_are_none(server, endpoint):
-    """Never a yes, and never a no either."""
+    """Never a yes, but never a no either."""
     start(server, database(endpoint, "token_cache = 0s"))
     endpoint.tokens = {"good": of("anna")}
     assert ask(server, "good") == OK
@@ -128,7 +128,7 @@ def test_answers_that_are_none(server, endpoint):
         endpoint.status, endpoint.headers = status, {"Location": endpoint.url} if status in (301, 302) else {}
         before = len(endpoint.asked)
         assert ask(server, "good") == LATER, status
-        assert len(endpoint.asked) == before + 1  # nothing is followed
+        assert len(endpoint.asked) == before + 1  # redirects are not followed
     endpoint.status, endpoint.headers, endpoint.type = 200, {}, "text/html"
     assert ask(server, "good") == LATER
     endpoint.type = "application/json; charset=utf-8"
@@ -137,7 +137,7 @@ def test_answers_that_are_none(server, endpoint):
 
 
 def test_only_the_right_endpoint_hears_of_tokens(server, endpoint):
-    """A certificate of an unknown authority, and one of another name: nothing is sent."""
+    """A certificate from an unknown authority, and one with another name: nothing is sent."""
     os.mkdir(os.path.join(server.dir, "other"))
     other = Endpoint(os.path.join(server.dir, "other"), "DNS:other.example")
     other.tokens = endpoint.tokens = {"good": of("anna")}
@@ -155,7 +155,7 @@ def test_only_the_right_endpoint_hears_of_tokens(server, endpoint):
 
 
 def test_slow_and_down(server, endpoint):
-    """Who waits for it waits alone; others log in meanwhile."""
+    """Only those who need it wait; others can log in meanwhile."""
     start(server, database(endpoint, "timeout = 2s; token_cache = 0s"))
     endpoint.tokens = {"good": of("anna"), "gate": of("gateway")}
     endpoint.gate.clear()
@@ -194,7 +194,7 @@ def test_wrong_configurations(server, endpoint):
 
 
 def network_process(server):
-    """The helper's process that speaks to others."""
+    """The helper's process that talks to other services."""
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             status = status_of(pid)
@@ -208,7 +208,7 @@ def network_process(server):
 @pytest.mark.skipif(os.geteuid() != 0, reason="reading another process' memory needs root")
 @pytest.mark.skipif(SANITIZED, reason="the sanitizers keep freed memory as it was")
 def test_tokens_and_secrets_are_wiped(server, endpoint):
-    """In the server, and in the process that asks."""
+    """In the server, and in the process that makes the queries."""
     ours = os.urandom(40).hex()
     start(server, database(endpoint, 'token_cache = 0s; bearer_file = "' + secret(server, "bearer", ours) + '"'))
     net = network_process(server)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keywords on their ways in and out: long ones of before, full tables, those that were forgotten."""
+"""Keywords on their way in and out: long ones from older versions, full tables, forgotten ones."""
 import json
 import os
 import re
@@ -27,7 +27,7 @@ def restart(server, more):
 
 
 def test_long_of_before(server, tmp_path):
-    """More bytes of keywords on a message than go into a record or a question: they stay, and come back."""
+    """More bytes of keywords on a message than a record or a question can hold: they stay, and come back."""
     server.write("store { keyword_length = 4096\n max_keywords = 251 }\n")
     server.add("alice", PASSWORD)
     server.start()
@@ -49,7 +49,7 @@ def test_long_of_before(server, tmp_path):
     done = server.cli("restore", folder, "--user", "alice", "--into", "Back", "--json")
     assert json.loads(done.stdout)["damaged"] == 0
     assert words(client, "Back/INBOX") == [set(names), set(names), set()]
-    # Exactly as it was: the flags come back to messages that are there.
+    # Exactly as before: the flags return to existing messages.
     client.ok("SELECT INBOX")
     client.ok("STORE 1:3 FLAGS.SILENT ()")
     done = server.cli("restore", folder, "--user", "alice", "--exact", "--json")
@@ -64,7 +64,7 @@ def test_long_of_before(server, tmp_path):
         assert done.stderr.count("left out: INBOX, UID") == 2
     client.close()
 
-    # Where there is less room, the rest comes, and what found none is named.
+    # With less room the rest is restored, and what did not fit is named.
     restart(server, "store.max_keywords = 200\n")
     client = server.login("alice", timeout=120)
     done = server.cli("restore", folder, "--user", "alice", "--into", "Less", "--json", code=3)
@@ -76,7 +76,7 @@ def test_long_of_before(server, tmp_path):
 
 
 def test_forgotten(server, tmp_path):
-    """Numbers that were given away come out as what they are: backups on top of backups, exports, restarts."""
+    """Reassigned numbers keep their meaning: incremental backups, exports, restarts."""
     server.write("store.max_keywords = 16\n")
     server.add("alice", PASSWORD)
     server.add("bob", PASSWORD)
@@ -92,7 +92,7 @@ def test_forgotten(server, tmp_path):
     client.ok(f"STORE 2 +FLAGS.SILENT ({' '.join(f'b{i}' for i in range(5))})")
     want = [{f"a{i}" for i in range(1, 16, 2)}, {f"b{i}" for i in range(5)}, set()]
     assert words(client, "INBOX") == want
-    # On top of the first: message 1 and 2 have changed, 3 is taken over.
+    # Incremental: messages 1 and 2 have changed, 3 is reused.
     server.cli("backup", folder)
     assert "0 faults" in server.cli("backup", "verify", folder, config=False).stdout
     server.cli("restore", folder, "--user", "alice", "--into", "Back")
@@ -117,7 +117,7 @@ def test_forgotten(server, tmp_path):
 
 
 def test_list_larger_than_a_frame(server, tmp_path):
-    """A Maildir with more subscriptions than go into one piece of what a command sends."""
+    """A Maildir with more subscriptions than fit into one piece that a command sends."""
     server.add("alice", PASSWORD)
     root = tmp_path / "md"
     for part in ("cur", "new", "tmp"):

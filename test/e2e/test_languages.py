@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Catalogues of texts: read at the start, from inside the sandbox, and at each reload; what is wrong with them."""
+"""Catalogues of texts: read at the start, from inside the sandbox, and at each reload; and their faults."""
 import os
 import pwd
 import re
@@ -85,7 +85,7 @@ def test_read_inside_the_sandbox(server):
 
 @pytest.mark.skipif(shutil.which("msgfmt") is None, reason="msgfmt (gettext) is not installed")
 def test_catalogues_of_msgfmt(server):
-    """What msgfmt(1) makes of the template, with a translation for each text."""
+    """The output of msgfmt(1) for the template, with a translation for each text."""
     with open(POT, encoding="utf-8") as f:
         text = f.read()
     count = text.count("\nmsgid ") - 1

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files of large messages taken away, cut, flipped under a running server: that message is refused with
-the right words, everything else goes on, the log and the check name it, a repair sets it aside."""
+"""Files of large messages removed, truncated or changed under a running server: that message is refused with
+the right words, everything else works, the log and the check name it, a repair sets it aside."""
 import os
 import random
 
@@ -75,7 +75,7 @@ def test_damaged_while_it_runs(site, way, damage):
     other = next(n for n, d in folder(site.store).items() if LARGE[1] in d)
     site.start()
     try:
-        before = site.login("alice")  # has selected the mailbox before it happens
+        before = site.login("alice")  # has selected the mailbox before the damage
         before.ok("EXAMINE INBOX")
         at_log = len(site.log())
         if damage is None:
@@ -90,19 +90,20 @@ def test_damaged_while_it_runs(site, way, damage):
             client.ok("EXAMINE INBOX")
             result, words = fetch(client, VICTIM)
             if way == "flipped at its end":
-                # Found when much of the literal is out: it is cut off, for no words fit into it.
+                # Found when much of the literal has been sent: the connection ends, since no reply fits into
+                # a literal.
                 assert result == "EOF", words
                 client = site.login("alice")
                 client.ok("EXAMINE INBOX")
             else:
                 assert result == "NO" and b"SERVERBUG" in words, (result, words[:200])
-            # Its place in the mailbox, its envelope and flags are elsewhere and whole.
+            # Its place in the mailbox, its envelope and flags are stored elsewhere and undamaged.
             assert b"large 1" in client.ok(f"FETCH {VICTIM} (UID FLAGS ENVELOPE RFC822.SIZE)")[0]
             for number, body in enumerate(MAIL, 1):
                 if number != VICTIM:
                     assert fetch(client, number) == ("OK", body), number
             client.append("INBOX", b"Subject: more\r\n\r\n")
-            # A search in texts says that it could not look at one, and ends.
+            # A search in texts reports that it could not read one, and ends.
             client.no("UID SEARCH TEXT Hello", "SERVERBUG")
             client.ok("UID SEARCH SUBJECT large")
             client.close()

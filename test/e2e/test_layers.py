@@ -30,7 +30,7 @@ needs_imtest = pytest.mark.skipif(not os.path.exists(IMTEST), reason="no imtest 
 needs_kdc = pytest.mark.skipif(KDC is None or gssapi is None, reason="no krb5kdc, or no python3-gssapi")
 
 
-# The plugin loses memory when it encrypts, which is a sanitizer's business.
+# The plugin leaks memory when it encrypts, which only a sanitizer reports.
 QOPS = ["auth", "auth-int"] + ([] if SANITIZED else ["auth-conf"])
 STRENGTHS = [0, 1] + ([] if SANITIZED else [128])
 
@@ -84,9 +84,9 @@ def test_digest(digest, qop, tls):
     client = digest.client(tls, kind=LayerClient)
     assert b"AUTH=DIGEST-MD5" in client.greeting
     line = client.authenticate(Digest("anna", PASSWORD, qop=qop))
-    # What is said in clear about capabilities counts for nothing in the layer: RFC 3501 section 6.2.2.
+    # Capabilities announced in clear are void within the layer: RFC 3501 section 6.2.2.
     assert line.startswith(b"s1 OK") and (b"[CAPABILITY" in line) == (qop == "auth")
-    # RFC 4422 section 6.1.2: and what there was to choose from is told again in there.
+    # RFC 4422 section 6.1.2: and the mechanisms are announced again within it.
     assert ("AUTH=DIGEST-MD5" in client.capabilities()) == (qop != "auth")
     assert whoami(client) == b"anna"
     read_mail(client, "anna")
@@ -100,7 +100,7 @@ def test_digest(digest, qop, tls):
 
 @pytest.mark.parametrize("tls", [False, True])
 def test_digest_switches(digest, tls):
-    """Many users, one connection, each with a layer of their own, or none."""
+    """Many users on one connection, each with a layer of their own, or none."""
     client = digest.client(tls, kind=LayerClient)
     for i in range(20):
         qop = QOPS[-1 - i % len(QOPS)]
@@ -135,11 +135,11 @@ def test_digest_refused(digest):
     client.ok("UNAUTHENTICATE")
     wrong = client.authenticate(Digest("anna", "green sea"))
     assert wrong.startswith(b"s1 NO [AUTHENTICATIONFAILED]")
-    # Who has no secret for it, who does not exist: the same words.
+    # A user without a secret for it, an unknown user: the same words.
     digest.add("cy", PASSWORD)
     for user in ("cy", "nobody"):
         assert client.authenticate(Digest(user, PASSWORD)) == wrong
-    # A realm that is not ours, a buffer in which nothing fits.
+    # A foreign realm, and a buffer that is too small for anything.
     assert client.authenticate(Digest("anna", PASSWORD, realm="other.test")) == wrong
     assert client.authenticate(Digest("anna", PASSWORD, maxbuf=18)).startswith(b"s1 NO")
     # It has no initial response (RFC 9051 section 6.2.2).
@@ -148,7 +148,7 @@ def test_digest_refused(digest):
     assert client.authenticate(Digest("anna@example.test", PASSWORD)).startswith(b"s1 OK")
     assert whoami(client) == b"anna"
     client.unauthenticate()
-    # Gone when the password changes, unless it is asked for again.
+    # Gone when the password changes, unless requested again.
     digest.cli("user", "passwd", "anna", "--password-stdin", stdin="new\n")
     assert client.authenticate(Digest("anna", "new")) == wrong
     assert client.authenticate(Digest("anna", PASSWORD)) == wrong
@@ -168,7 +168,7 @@ def test_digest_needs_the_password(digest):
 
 
 def test_names_beyond_ascii(digest):
-    """RFC 2831 section 2.1.2.1: in ISO 8859-1 what can be, each part for itself."""
+    """RFC 2831 section 2.1.2.1: ISO 8859-1 where possible, for each part separately."""
     latin, wide = "gr\u00fcn", "\u03b1\u03b2\u03b3"
     digest.add("j\u00f8rn", wide, "--digest-md5")
     digest.add("kim", latin, "--digest-md5")
@@ -195,7 +195,7 @@ def test_names_beyond_ascii(digest):
 @pytest.mark.parametrize("tls", [False, True])
 @pytest.mark.parametrize("qop", QOPS[1:])
 def test_early_bytes(digest, qop, tls, how):
-    """RFC 8437 section 3: with a layer the client waits for the OK.  What came before it is not run."""
+    """RFC 8437 section 3: with a layer the client waits for the OK.  Earlier input is not executed."""
     client = digest.client(tls, kind=LayerClient)
     assert client.authenticate(Digest("anna", PASSWORD, qop=qop)).startswith(b"s1 OK")
     line, early = b"u UNAUTHENTICATE\r\n", f'e LOGIN anna "{PASSWORD}"\r\n'.encode()
@@ -251,7 +251,7 @@ def test_broken_layer(digest, how):
 
 
 def test_protocol_log(server):
-    """What is written down of a session is what was said, not what was on the wire."""
+    """The log has what was said in the session, not the bytes on the wire."""
     configure(server, "DIGEST-MD5", "log.protocol_for = [bo]\n")
     server.start()
     users(server)
@@ -269,7 +269,8 @@ def test_protocol_log(server):
 
 
 def imtest(port, *args, env=None, say=()):
-    """Runs imtest, which answers the exchange itself, then says lines; each is answered before the next is said."""
+    """Runs imtest, which does the exchange itself, then sends lines, each after the reply to the one
+    before."""
     with subprocess.Popen([IMTEST, "-p", str(port), *args, "127.0.0.1"], stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env, text=True, bufsize=0) as process:
         out = ""
@@ -294,7 +295,7 @@ def imtest(port, *args, env=None, say=()):
 @needs_imtest
 @pytest.mark.parametrize("tls", [False, True])
 def test_imtest_digest(digest, tls):
-    """A client that we did not write, with layers of each strength."""
+    """An independent client, with layers of each strength."""
     port = digest.port("IMAP")
     for strength in STRENGTHS:
         out = imtest(port, "-m", "DIGEST-MD5", "-a", "anna", "-u", "anna", "-w", PASSWORD, "-r", "example.test",
@@ -306,7 +307,7 @@ def test_imtest_digest(digest, tls):
 
 
 def test_strengths(server):
-    """At least so much without TLS, at most so much with it."""
+    """A minimum without TLS, a maximum with it."""
     configure(server, "DIGEST-MD5", "auth.sasl_min_strength = 1\nauth.sasl_max_strength = 1\n")
     server.start()
     users(server)
@@ -322,7 +323,7 @@ def test_strengths(server):
     assert b'qop="auth,auth-int"' in base64.b64decode(client.read_line()[2:])
     client.close()
     server.stop()
-    # Unless it is asked for, DIGEST-MD5 does not encrypt.
+    # DIGEST-MD5 does not encrypt unless asked to.
     configure(server, "DIGEST-MD5")
     server.start()
     client = server.client(kind=LayerClient)
@@ -330,7 +331,7 @@ def test_strengths(server):
     assert b'qop="auth,auth-int"' in base64.b64decode(client.read_line()[2:])
     client.close()
     server.stop()
-    # More than the mechanism has: offered under TLS only.
+    # More than the mechanism has: offered only under TLS.
     configure(server, "DIGEST-MD5", "auth.sasl_min_strength = 200\n")
     server.start()
     client = server.client(kind=LayerClient)
@@ -355,7 +356,7 @@ def test_configuration_faults(server, name, text):
 
 
 def test_no_file_of_the_system_is_read(server):
-    """The library has no configuration and no database but what we give it."""
+    """The library has only the configuration and the database that we give it."""
     if shutil.which("strace") is None or SANDBOX:
         pytest.skip("no strace, or in the sandbox")
     configure(server, "DIGEST-MD5")
@@ -384,7 +385,7 @@ def test_no_file_of_the_system_is_read(server):
 
 
 class Kdc:
-    """A realm on loopback; all its files in a folder of its own."""
+    """A realm on loopback, with all its files in a folder of its own."""
 
     def __init__(self, folder, realm=REALM, more=""):
         self.dir, self.realm, self.process = folder, realm, None
@@ -455,7 +456,7 @@ class Kdc:
                 time.sleep(0.02)
 
     def ticket(self, principal, password):
-        """A cache of its own, and gssapi's credentials from it."""
+        """A separate cache, and gssapi's credentials from it."""
         cache = f"FILE:{self.dir}/cc-{principal.replace('/', '-')}"
         self.run("kinit", "-c", cache, principal, stdin=password + "\n")
         os.environ["KRB5_CONFIG"] = self.env["KRB5_CONFIG"]
@@ -580,7 +581,7 @@ def test_gssapi_early_bytes(kerberos, realm, choice, inside):
 
 @needs_kdc
 def test_gssapi_refused(kerberos, realm):
-    """Who is in the realm and not a user; a user who is disabled; garbage; a principal with a slash."""
+    """A principal that is not a user; a disabled user; garbage; a principal with a slash."""
     client = kerberos.client(kind=LayerClient)
     _, creds = realm.ticket("stranger", "kstranger")
     line = client.authenticate(Gssapi(credentials=creds, **service()))
@@ -599,7 +600,7 @@ def test_gssapi_refused(kerberos, realm):
     assert client.read_line().strip() == b"+"
     client.send(b"*\r\n")
     assert client.read_line().startswith(b"x BAD")
-    # Tokens may be long (64 KiB), and not without end.
+    # Tokens may be long (64 KiB), but not endless.
     client.no("AUTHENTICATE GSSAPI " + base64.b64encode(b"x" * 60000).decode(), "[AUTHENTICATIONFAILED]")
     client.bad("AUTHENTICATE GSSAPI " + base64.b64encode(b"x" * 70000).decode())
     client.ok("NOOP")
@@ -608,7 +609,7 @@ def test_gssapi_refused(kerberos, realm):
 
 @needs_kdc
 def test_gssapi_without_its_key(server, realm):
-    """The keytab has no key for this host: nobody's fault who logs in, and the log says it."""
+    """The keytab has no key for this host: not the client's fault, and the log says so."""
     configure(server, "GSSAPI", f"auth.sasl_host = other.example.test\nauth.kerberos_keytab = {realm.dir}/keytab\n")
     os.environ["KRB5_CONFIG"] = realm.env["KRB5_CONFIG"]
     server.start()
@@ -625,7 +626,7 @@ def test_gssapi_without_its_key(server, realm):
 @needs_kdc
 @needs_imtest
 def test_imtest_gssapi(kerberos, realm):
-    """A client that we did not write, its layers on."""
+    """An independent client, with its layers."""
     cache, _ = realm.ticket("anna", "kanna")
     env = dict(realm.env, KRB5CCNAME=cache)
     for strength in (0, 1, 256):
@@ -639,7 +640,7 @@ def test_imtest_gssapi(kerberos, realm):
 
 @needs_kdc
 def test_gssapi_in_the_sandbox(server, realm):
-    """Keytab, krb5.conf and the replay cache are reached from inside."""
+    """Keytab, krb5.conf and the replay cache are accessible from inside."""
     if os.geteuid() != 0:
         pytest.skip("needs root")
     folder = os.path.join(server.dir, "keys")

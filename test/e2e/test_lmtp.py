@@ -126,7 +126,7 @@ def test_aliases(site):
 
 
 def test_aliases_of_aliases_end(server):
-    """Ten for one, six deep: a million names, were they all looked up."""
+    """Ten for one, six deep: a million names if all were looked up."""
     start(server)
     for level in range(6):
         server.cli("alias", "add", f"a{level}", *[f"a{level + 1}"] * 10)
@@ -143,7 +143,7 @@ def test_create_a_missing_mailbox(server):
 
 
 def test_case_of_a_mailbox(server):
-    """As spelled, or else the one that differs in case only; one that is made is spelled as it was given."""
+    """As spelled, or else the one that differs only in case; a new one is spelled as given."""
     start(server, CONF + "lmtp.missing_mailbox = create\n")
     server.cli("alias", "add", "news", "alice+News")
     client = imap(server)
@@ -159,7 +159,7 @@ def test_case_of_a_mailbox(server):
 
 
 def test_spelling_of_a_mailbox(server):
-    """A sub-address that spells letters apart (e and U+0301) names the mailbox that clients see."""
+    """A sub-address with decomposed letters (e and U+0301) means the mailbox that clients see."""
     start(server, CONF + "lmtp.missing_mailbox = create\n")
     with server.lmtp() as lmtp:
         for sub in ("cafe\u0301", "caf\u00e9"):
@@ -172,7 +172,7 @@ def test_spelling_of_a_mailbox(server):
 
 
 def test_names_that_cannot_be_made(server):
-    """What CREATE refuses is not made of a sub-address either: the message goes to INBOX."""
+    """A sub-address does not create what CREATE refuses either: the message goes to INBOX."""
     start(server, CONF + "lmtp.missing_mailbox = create\n")
     subs = ("a*b", "a%b", "#news", "a//b", "/a", "a/", "/".join("x" * 51), "a\u0085", "fine")
     with server.lmtp() as lmtp:
@@ -189,7 +189,7 @@ def test_names_that_cannot_be_made(server):
 
 
 def test_ids_of_deliveries(mail):
-    """The id in Received is random: no count, and nothing of the host's clock."""
+    """The id in Received is random: it reveals neither a count nor the host's clock."""
     with Lmtp(mail.where) as client:
         for _ in range(8):
             client.deliver(MESSAGE, "alice")
@@ -200,7 +200,7 @@ def test_ids_of_deliveries(mail):
 
 
 def test_quoted_sub_address(mail):
-    """A mailbox with blanks, or with anything else that a user's name cannot have (RFC 5321 section 4.1.2)."""
+    """A mailbox with spaces, or with anything else that a user name cannot have (RFC 5321 section 4.1.2)."""
     client = imap(mail)
     for name in ('"My lists"', '"a@b"', '"INBOX/deep"', '"two\\\\bits"'):
         client.ok(f"CREATE {name}")
@@ -241,7 +241,7 @@ def test_one_blob_for_many(site, size):
         before = used(site)
         assert set(codes(client.deliver(text, *users)).values()) == {"250 2.0.0"}
     assert used(site) - before < 3 * size + 1_000_000 < 6 * size + 1_000_000
-    # The first to get it expunges: the others still have it, also after a restart.
+    # The first recipient expunges it: the others still have it, also after a restart.
     first = imap(site, users[0], "INBOX")
     first.ok("STORE 1:* FLAGS (\\Deleted)")
     first.ok("EXPUNGE")
@@ -264,7 +264,7 @@ def test_kill_after_the_250(mail):
 
 @pytest.mark.parametrize("rounds", [int(os.environ.get("TURNSTONE_LONG") is not None) * 20 + 3])
 def test_killed_while_many_deliver(site, rounds):
-    """What got its 250 is there, once at least; what is there is whole."""
+    """Whatever got a 250 is there, at least once; what is there is complete."""
     told, stop = {}, False
 
     def work(k):
@@ -326,7 +326,7 @@ def test_all_in_one_segment(mail):
 
 def test_chunks(site):
     with Lmtp(site.where) as client:
-        client.send(b"BDAT 5\r\nQUIT\r")  # no transaction: the chunk is read, and is no command
+        client.send(b"BDAT 5\r\nQUIT\r")  # no transaction: the chunk is skipped, and is not a command
         assert client.reply().startswith("503")
         client.envelope("alice", "bob")
         for text in (b"Subject: b", b"dat\r\n\r\n", b""):
@@ -350,7 +350,7 @@ INNER = b"\r\nMAIL FROM:<evil@x.example>\r\nRCPT TO:<bob>\r\nDATA\r\nSubject: sm
 
 @pytest.mark.parametrize("keep", [False, True], ids=["refuse", "keep"])
 def test_smuggling(server, keep):
-    """Only CRLF.CRLF ends a message; whatever else stands around the dot is text, or refused."""
+    """Only CRLF.CRLF ends a message; anything else around the dot is text, or refused."""
     start(server, CONF + ("lmtp.stray_newlines = keep\n" if keep else ""))
     ends = [b"\n.\n", b"\n.\r\n", b"\r.\r", b"\r\n.\n", b"\r\n.\r", b"\r.\r\n", b"\r\n\0.\r\n", b"\n\r.\r\n"]
     with server.lmtp() as client:
@@ -378,11 +378,11 @@ def test_nul_utf8_and_eight_bits(site):
 def test_starttls(site):
     with Lmtp(site.where) as client:
         client.starttls()
-        assert client.cmd("MAIL FROM:<>").startswith("503")  # what was said in clear is forgotten
+        assert client.cmd("MAIL FROM:<>").startswith("503")  # what was said in clear is discarded
         assert "STARTTLS" not in client.ok("LHLO me")
         assert codes(client.deliver(MESSAGE, "alice")) == {"alice": "250 2.0.0"}
     assert b"with LMTPS" in body(site)
-    with Lmtp(site.where) as client:  # commands behind it, in clear, are never used
+    with Lmtp(site.where) as client:  # commands after it, in clear, are never used
         client.send(b"STARTTLS\r\nMAIL FROM:<>\r\n")
         assert client.reply().startswith("220")
         client.secure(insecure())
@@ -425,7 +425,7 @@ def test_connections_and_times(server):
 
 
 def test_a_pipelined_flood(mail):
-    """Who sends commands and reads no replies fills his own buffers only; others are served."""
+    """A client that sends commands and reads no replies fills only its own buffers; others are served."""
     with Lmtp(mail.where) as flood, Lmtp(mail.where) as other:
         before, sent = kib(mail.pid), 0
         flood.sock.settimeout(1)
@@ -446,7 +446,7 @@ def test_a_pipelined_flood(mail):
 
 
 def test_full_disk(server):
-    """4xx for what came and for who has no mail yet."""
+    """4xx for messages, and for users without mail yet."""
     start(server)
     with server.lmtp() as client:
         client.deliver(MESSAGE, "alice")
@@ -496,7 +496,7 @@ def lines_of(server, message):
 
 
 def test_log(server):
-    """A line for each mailbox, whatever came of it, that leads to the message."""
+    """A line for each mailbox, whatever the result, that identifies the message."""
     start(server, CONF.replace("message = 4M", "message = 64K") + "log.format = json\n")
     server.cli("alias", "add", "team", "alice+lists", "bob")
     imap(server).ok("CREATE lists")
@@ -543,7 +543,7 @@ def test_log(server):
 
 
 def test_stop_waits_for_what_is_under_way(site):
-    """A stop between DATA and the replies: 421, or all of them; never a 250 for nothing."""
+    """A stop between DATA and the replies: 421, or all of them; never an unjustified 250."""
     with Lmtp(site.where) as client:
         client.envelope("alice")
         client.ok("DATA")
@@ -560,7 +560,7 @@ def test_mode_of_the_socket(server):
     start(server)
     st = os.stat(server.dir + "/lmtp.sock")
     assert stat.S_ISSOCK(st.st_mode) and stat.S_IMODE(st.st_mode) == 0o640
-    server.stop(signal.SIGKILL)  # one that is left behind does not matter
+    server.stop(signal.SIGKILL)  # a leftover one does not matter
     server.start()
     Lmtp(server.dir + "/lmtp.sock").close()
 
@@ -603,7 +603,7 @@ def test_sockets_handed_over(server):
     for where in (tcp.getsockname()[1], path):
         with Lmtp(where) as client:
             assert codes(client.deliver(MESSAGE, "alice")) == {"alice": "250 2.0.0"}
-    assert not os.path.exists(server.dir + "/lmtp.sock")  # the one handed over stands for it
+    assert not os.path.exists(server.dir + "/lmtp.sock")  # the inherited one replaces it
     assert server.stop() == 0 and os.path.exists(path)
     tcp.close()
     unix.close()

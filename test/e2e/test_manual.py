@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The manual pages and the help: made from the program's tables, whole, and good mdoc."""
+"""The manual pages and the help: made from the program's tables, complete, and valid mdoc."""
 import os
 import re
 import shutil

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What clients ask for of very large messages takes little memory: a server that may hardly have more
-than it has serves many of them, also those that do not read what they asked for."""
+"""Requests for very large messages take little memory: a server with hardly any memory left serves many
+clients, including those that do not read the replies."""
 import resource
 
 import pytest
@@ -10,7 +10,7 @@ from server import SANITIZED, kib
 
 CLIENTS = 12
 SIZE = 12 << 20
-ROOM = 400 << 20  # of addresses: most of it is what threads reserve and never touch
+ROOM = 400 << 20  # address space: mostly reserved by threads and never touched
 LINE = b"X-Fill: " + b"x" * 900 + b"\r\n"
 HEADER = b"Subject: large\r\n" + LINE * (SIZE // len(LINE)) + b"X-Long: " + b"word " * (SIZE // 5) + b"\r\n"
 
@@ -24,7 +24,7 @@ def site_(server):
 
 
 def limit(server, room):
-    """No more addresses than it has now, and some."""
+    """Limits the address space to its present size and a little more."""
     now = kib(server.pid, "VmSize") << 10
     resource.prlimit(server.pid, resource.RLIMIT_AS, (now + room, now + room))
 
@@ -37,10 +37,10 @@ def test_large_header_of_many_clients(site):
     for c in clients:
         c.ok("EXAMINE INBOX")
     limit(site, ROOM)
-    # Large literals that nobody takes, all at the same time.
+    # Large literals that nobody reads, all at the same time.
     for c in clients:
         c.send("a FETCH 1 BODY.PEEK[HEADER.FIELDS.NOT (Subject)]\r\n")
-    # Others go on.
+    # Others still work.
     first.ok("EXAMINE INBOX")
     assert literals(first.ok("FETCH 1 BODY.PEEK[HEADER.FIELDS (Subject)]")[0]) == [b"Subject: large\r\n\r\n"]
     assert len(literals(first.ok(f"FETCH 1 BODY.PEEK[HEADER.FIELDS (X-Long)]<{SIZE}.100000>")[0])[0]) < 100000

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Metrics for Prometheus: the format to the letter, exact differences after known work, and the manual's table."""
+"""Metrics for Prometheus: the exact format, exact differences after known work, and the manual's table."""
 import os
 import pwd
 import re
@@ -85,7 +85,7 @@ def test_known_work_shows_exactly(site):
         assert commands(name, result) == 1, name
         assert grew("turnstone_command_seconds_count", f'command="{name}"') == 1
     assert sum(after[k] - before[k] for k in after if k[0] == "turnstone_commands_total") == 8
-    # one that there is not has its name, and no times
+    # an unknown one has its name, and no times
     assert commands("GETQUOTA", "BAD") == 1 and commands("SORT", "BAD") == 0
     assert not any("GETQUOTA" in (labels or "") for name, labels in after if name.startswith("turnstone_command_seconds"))
     assert grew("turnstone_received_bytes_total") > 100 and grew("turnstone_sent_bytes_total") > 100
@@ -149,7 +149,7 @@ def test_deliveries_show(site):
     assert grew("turnstone_lmtp_connections_total") == 1 and grew("turnstone_lmtp_messages_total") == 2
     assert grew("turnstone_lmtp_message_bytes_total") == 34 and grew("turnstone_lmtp_message_seconds_count") == 2
     assert grew("turnstone_lmtp_message_seconds_sum") > 0
-    # anna and bert are in memory the second time; nobody is never there.
+    # anna and bert are in memory the second time; "nobody" never is.
     assert grew("turnstone_lookups_total", 'what="recipient",result="hit"') == 2
     assert grew("turnstone_lookups_total", 'what="recipient",result="miss"') == 4
     told = {tuple(re.findall('"([a-z]+)"', labels)): after[name, labels] - before[name, labels]

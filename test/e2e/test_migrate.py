@@ -26,7 +26,7 @@ OLD = os.environ.get("TURNSTONE_OLD")
 
 
 def unpack(path, server):
-    """The store, and what IMAP showed of it."""
+    """The store, and what IMAP showed from it."""
     shutil.rmtree(server.dir + "/data", ignore_errors=True)
     with tarfile.open(path) as tar:
         tar.extractall(server.dir)
@@ -47,7 +47,7 @@ def assert_same(server, expected):
 
 
 def kill_all(process):
-    """With its children: one of these has the store open."""
+    """Kills it with its children: one of them has the store open."""
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     try:
@@ -71,7 +71,7 @@ def test_everything_is_there(old):
     assert_same(old, old.expected)
     assert "found: 0\n" in old.cli("check").stdout
     assert old.stop() == 0
-    # What was to be removed has gone, and so have the bytes that nobody has.
+    # What was to be removed is gone, and so are the bytes that nobody has.
     assert "found: 0\n" in old.cli("check").stdout
     large = [f for d, _, files in os.walk(old.dir + "/data/store/large") for f in files]
     assert len(large) == 2, large  # of alice's Work; and one that bob and carol have
@@ -82,7 +82,7 @@ def test_everything_is_there(old):
 
 
 def test_both_keep_what_they_share(old):
-    """Each of those who got a message may expunge it; the others have it."""
+    """Each recipient of a message may expunge it; the others keep it."""
     old.start()
     for user in ("bob", "alice"):
         client = old.login(user, old_store.PASSWORD)
@@ -107,7 +107,7 @@ def test_commands_do_it_too(old):
 
 
 def test_killed(old):
-    """At moments that nobody chooses; test_store_migrate kills before each batch."""
+    """At random moments; test_store_migrate kills before each batch."""
     whole = shutil.copytree(old.dir + "/data", old.dir + "/whole")
     for ms in (1, 3, 8, 15, 30, 60):
         shutil.rmtree(old.dir + "/data")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tokens: OAUTHBEARER and XOAUTH2 with keys of an issuer, and what must not pass for a token."""
+"""Tokens: OAUTHBEARER and XOAUTH2 with an issuer's keys, and what must not be accepted as a token."""
 import base64
 import json
 import os
@@ -119,7 +119,7 @@ def test_tokens_that_are_not(site, issuer):
             assert line.startswith("NO [AUTHENTICATIONFAILED]"), what
             assert said["status"] == ("invalid_token" if mech == "OAUTHBEARER" else "401")
             assert said["scope"] == SCOPE and said["openid-configuration"] == CONFIGURATION
-    # The same connection is good for a token that is right.
+    # The same connection then accepts a valid token.
     assert authenticate(client, bearer(issuer.token("anna")))[0].startswith("OK ")
     client.close()
     wait_for(lambda: site.log().count("login failed") >= 2 * len(bad))
@@ -130,16 +130,16 @@ def test_tokens_that_are_not(site, issuer):
 
 
 def test_what_comes_after_a_denial(site, issuer):
-    """RFC 7628 section 3.2.3: ^A, as XOAUTH2 has it an empty line, a cancel, or anything: NO."""
+    """RFC 7628 section 3.2.3: ^A, an empty line as in XOAUTH2, a cancel, or anything else: NO."""
     client = site.client(tls=True)
     for answer in ("AQ==", "", "*", "not base64!"):
         line, said = authenticate(client, bearer(issuer.none("anna")), answer=answer)
         assert line.startswith("NO [AUTHENTICATIONFAILED]") and said["status"] == "invalid_token", answer
-    # Who only asks what a token should be for (section 4.3) has not failed.
+    # Asking for the required scope (section 4.3) is not a failure.
     wait_for(lambda: site.log().count("login failed") == 4)
     line, said = authenticate(client, bearer("").replace(bearer(""), "biwsAWF1dGg9AQE="))
     assert line.startswith("NO [AUTHENTICATIONFAILED]") and said["scope"] == SCOPE
-    # What is not a message of the mechanism at all.
+    # Not a message of the mechanism at all.
     for message in ("=", "AQ==", "biwsAQ==", "bixhPWEB"):
         line, said = authenticate(client, message)
         assert line.startswith("BAD ") and said is None
@@ -154,13 +154,13 @@ def test_what_comes_after_a_denial(site, issuer):
 
 
 def test_acting_for_others(site, issuer):
-    """The name that the client gives is for whom; it takes a grant when the token is another's."""
+    """The client's name is the user to act for; that needs a grant if the token belongs to somebody else."""
     client = site.client(tls=True)
     for mech, message in (("OAUTHBEARER", bearer), ("XOAUTH2", xoauth2)):
         line, _ = authenticate(client, message(issuer.token("gateway"), "bo"), mech)
         assert line.startswith("OK ") and whoami(client) == "bo"
         client.ok("UNAUTHENTICATE")
-        # The token is right: no error result, and another code.
+        # The token is valid: no error result, and another code.
         line, said = authenticate(client, message(issuer.token("gateway"), "anna"), mech)
         assert line.startswith("NO [AUTHORIZATIONFAILED]") and said is None
         line, said = authenticate(client, message(issuer.token("anna"), "bo"), mech)
@@ -186,7 +186,7 @@ def test_only_where_it_is_safe_and_known(server, issuer):
     client = server.client(tls=True)
     assert "AUTH=OAUTHBEARER" in client.capabilities()
     client.close()
-    # No database takes tokens any more: gone with the reload.
+    # No database accepts tokens any more: gone with the reload.
     never_clear(server)
     server.cli("reload")
     client = server.client(tls=True)
@@ -212,7 +212,7 @@ def test_long_tokens(site, issuer):
         assert client.read_line() == b"+ "
         client.send(bearer("t" * size) + "\r\n")
         assert client.read_line().startswith(b"o2 BAD ")
-    # Others get no more room for it.
+    # Other commands get no more room.
     client.send("o3 AUTHENTICATE PLAIN " + "A" * 9000 + "\r\n")
     assert client.read_line().startswith(b"o3 BAD ")
     assert authenticate(client, bearer(token))[0].startswith("OK ")
@@ -224,7 +224,7 @@ def test_keys_change(site, issuer):
     old = issuer.token("gateway", "e1")
     assert authenticate(client, bearer(old))[0].startswith("OK ")
     client.ok("UNAUTHENTICATE")
-    # A file that is no good: what was read before stays.
+    # An invalid file: the keys read before stay.
     with open(issuer.file + ".new", "w", encoding="ascii") as f:
         f.write('{"keys": [')
     os.rename(issuer.file + ".new", issuer.file)
@@ -232,7 +232,7 @@ def test_keys_change(site, issuer):
     assert authenticate(client, bearer(old))[0].startswith("OK ")
     client.ok("UNAUTHENTICATE")
     assert "jwks.json: not JSON" in site.cli("reload", ok=False).stdout + site.cli("reload", ok=False).stderr
-    # The issuer takes the key back: also a token that was just found good is no longer.
+    # The issuer withdraws the key: a token that was just valid no longer is.
     issuer.add("e2").publish("e2")
     wait_for(lambda: "jwks.json was read again: 1 keys" in site.log())
     line, _ = authenticate(client, bearer(old))
@@ -251,7 +251,7 @@ def test_keys_change(site, issuer):
 
 
 def test_a_user_who_is_disabled(site, issuer):
-    """A token that is remembered is of no use to one who is disabled a moment later."""
+    """A remembered token is useless once its user is disabled."""
     client = site.client(tls=True)
     token = issuer.token("gateway")
     assert authenticate(client, bearer(token))[0].startswith("OK ")
@@ -301,13 +301,13 @@ def test_users_whom_only_the_issuer_knows(server, issuer):
     assert authenticate(client, bearer(token))[0].startswith("OK ")
     assert b"mine" in client.ok('LIST "" mine')[0]
     client.close()
-    # A database knows the name now: its word counts at once, remembered or not.
+    # A database knows the name now: its answer counts at once, remembered or not.
     server.add("carla@site.example", "x")
     server.cli("user", "disable", "carla@site.example")
     client = server.client(tls=True)
     assert authenticate(client, bearer(token))[0].startswith("NO [AUTHENTICATIONFAILED]")
     client.close()
-    # A password for one whom no database knows does not exist.
+    # A user whom no database knows has no password.
     client = server.client(tls=True)
     client.no('LOGIN dora x', "AUTHENTICATIONFAILED")
     client.close()
@@ -323,7 +323,7 @@ def test_hosts_and_ends(server, issuer):
     assert line.startswith("NO [AUTHENTICATIONFAILED]")
     assert authenticate(client, bearer(token, host="IMAP.site.example", port=993))[0].startswith("OK ")
     client.close()
-    # That it is remembered for one host makes it no good for another.
+    # Being remembered for one host does not make it valid for another.
     client = server.client(tls=True)
     assert authenticate(client, bearer(token, host="imap.evil.example"))[0].startswith("NO ")
     assert authenticate(client, bearer(issuer.token("anna", exp=int(time.time()) + 3)))[0].startswith("OK ")
@@ -334,7 +334,8 @@ def test_hosts_and_ends(server, issuer):
 
 
 def test_proxyauth(server, issuer):
-    """A token's owner whom only the issuer knows acts by PROXYAUTH; each of these logins ends with the token."""
+    """A token's owner known only to the issuer acts for others with PROXYAUTH; each of these logins ends with
+    the token."""
     server.write(database(issuer, "token_users = any; user_claim = email; end_with_token = yes; leeway = 0s") +
                  'grant robot { who = "robot@site.example"; for = "*" }\n')
     server.start()
@@ -383,7 +384,7 @@ def test_curl(server, issuer, mech):
              f"imaps://127.0.0.1:{server.port('IMAPS')}/", "-X", 'LIST "" INBOX'],
             capture_output=True, text=True, timeout=60, check=False)
 
-    server.write(database(issuer) + f"mechanisms = {mech}\n")  # it takes what it likes best of those there are
+    server.write(database(issuer) + f"mechanisms = {mech}\n")  # it chooses its favourite among those offered
     server.start()
     server.add("anna", "blue sea")
     done = curl(issuer.token("anna"))
@@ -433,7 +434,7 @@ def test_mutt(site, issuer, tmp_path, mech):
 @pytest.mark.skipif(SANITIZED, reason="the sanitizers keep freed memory as it was")
 @pytest.mark.parametrize("kid", ["e1", "r1"])
 def test_tokens_are_wiped(site, issuer, kid):
-    """Neither tokens that were taken nor those that were not stay in memory, nor what was read in them."""
+    """Neither accepted nor refused tokens stay in memory, nor their contents."""
     def needles(token, message):
         claims, signature = token.split(".")[1:]
         nonce = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["nonce"]
@@ -451,7 +452,7 @@ def test_tokens_are_wiped(site, issuer, kid):
             memory.assert_gone(site.pid, needles(token, message))
             if good:
                 client.ok("UNAUTHENTICATE")
-    # One byte at a time, without an initial response; cut off in the middle.
+    # One byte at a time, without an initial response; cut off halfway.
     token = issuer.token("gateway", kid, nonce=os.urandom(24).hex())
     client.send("o1 AUTHENTICATE OAUTHBEARER\r\n")
     assert client.read_line() == b"+ "

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Far too many clients at once: memory stays bounded, a probe is served all the time.
+"""Far too many clients at once: memory stays bounded, and a probe is always served.
 
-Its latencies and the memory are printed; no time is asserted but that of the end, generously.
+Prints its latencies and the memory; asserts only a generous time for the end.
 1,000 connections for some seconds; 10,000 with TURNSTONE_LONG (or TURNSTONE_OVERLOAD=N).
 """
 import multiprocessing
@@ -20,14 +20,14 @@ TOTAL = int(os.environ.get("TURNSTONE_OVERLOAD", "10000" if LONG else "1000"))
 SECONDS = 20 if LONG else 2
 FRESH = 8  # logins of users whose passwords nobody has checked yet, in each phase
 RIGHT = 30
-USERS = max(1, TOTAL // 2 // 150)  # so that none has more than limits.logins_per_user
-MEMORY = 1 << 30 if TOTAL <= 2000 else 3 << 29  # of the server, at the most
+USERS = max(1, TOTAL // 2 // 150)  # so that nobody exceeds limits.logins_per_user
+MEMORY = 1 << 30 if TOTAL <= 2000 else 3 << 29  # the server's maximum
 MESSAGES, SIZE = 100, 20000
 HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"  # the beginning of a ClientHello
 
 
 def place(server, number, name="IMAP", small=False):
-    """How to connect, from an address of its own for each hundred."""
+    """How to connect; each hundred has its own address."""
     source = f"127.0.{1 + number // 25600}.{1 + number // 100 % 250}"
     return {"where": server.port(name), "source": source, "receive": 4096 if small else 0, "timeout": 30}
 
@@ -40,18 +40,18 @@ def login(server, number, user, more=b"", small=False):
 
 
 def crowd(server, total, ready, leave):
-    """Connections that are there, most of them badly behaved."""
+    """Standing connections, most of them badly behaved."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     n = total // 20
     there, drip = [], []
     for i in range(10 * n):  # logged in, half of them in IDLE
         there.append(login(server, i, f"u{i % USERS}", b"b SELECT INBOX\r\nc IDLE\r\n" if i % 2 else b""))
     there += [login(server, 20000 + i, "many", b"b SELECT INBOX\r\nc IDLE\r\n") for i in range(200)]
-    for i in range(n):  # slow readers: they ask for much and read nothing
+    for i in range(n):  # slow readers: they request much and read nothing
         there.append(login(server, 30000 + i, f"reader{i % 5}",
                            b"b SELECT INBOX\r\n" + b"c FETCH 1:* BODY.PEEK[]\r\n" * 50, small=True))
     drip += [connect(**place(server, 40000 + i)) for i in range(3 * n)]
-    for i in range(2 * n):  # a TLS handshake begun, or not even that
+    for i in range(2 * n):  # an unfinished TLS handshake, or not even that
         s = connect(**place(server, 50000 + i, "IMAPS"))
         if i % 2:
             s.sendall(HELLO)
@@ -59,7 +59,7 @@ def crowd(server, total, ready, leave):
     there += [connect(**place(server, 60000 + i)) for i in range(4 * n)]
     ready.set()
     at = 0
-    while not leave.wait(1):  # slow writers: a byte each second
+    while not leave.wait(1):  # slow writers: a byte per second
         for s in drip:
             try:
                 s.send(b"d LOGIN alice secret and on and on and on"[at % 40:at % 40 + 1])
@@ -69,7 +69,7 @@ def crowd(server, total, ready, leave):
 
 
 def storm(server, number, leave, name, password):
-    """As many logins as go, of which none is waited for: fifty, a moment, and they are gone."""
+    """As many logins as possible, waiting for none: fifty, a moment, then they disconnect."""
     count = 0
     while not leave.is_set():
         try:
@@ -85,7 +85,7 @@ def storm(server, number, leave, name, password):
 
 
 def siege(server, number, leave):
-    """Wrong passwords again and again, on connections that stay and wait for each answer."""
+    """Wrong passwords again and again, on connections that stay and wait for each reply."""
     select = selectors.DefaultSelector()
     count = 0
 
@@ -123,7 +123,7 @@ def right(server, number, leave):
 
 
 def flood(server, number, leave):
-    """Pipelines as fast as it goes and reads what comes, or nothing."""
+    """Pipelines as fast as possible, and reads everything, or nothing."""
     select = selectors.DefaultSelector()
     for i in range(10):
         s = login(server, 80000 + number * 100 + i, f"u{i % USERS}").sock
@@ -144,7 +144,7 @@ def flood(server, number, leave):
 
 
 def memory(server):
-    """Resident bytes of the server now, and at the most so far."""
+    """The server's resident bytes now, and their maximum so far."""
     return kib(server.pid) << 10, kib(server.pid, "VmHWM") << 10
 
 
@@ -162,7 +162,7 @@ def fresh_logins(server, phase, seconds, times):
 
 
 def probe(server, phase, seconds=SECONDS):
-    """Sessions of somebody who behaves, from an address of his own: prints how long it all took."""
+    """Sessions of a well-behaved client, from its own address: prints how long everything took."""
     logins, others, fresh = [], [], []
     beside = threading.Thread(target=fresh_logins, args=(server, phase, seconds, fresh))
     beside.start()
@@ -195,7 +195,7 @@ def fill(server):
 
 
 def attack_with(server, fork, attack):
-    """Two processes of it; the answer ends them."""
+    """Attacks from two processes, which end with the reply."""
     leave = fork.Event()
     some = [fork.Process(target=attack, args=(server, n, leave), daemon=True) for n in range(2)]
     for p in some:
@@ -250,7 +250,7 @@ def test_overload(server):
             people.kill()
         if end is not None:
             end()
-    # The wrong passwords that wait are checked first.
+    # The waiting wrong passwords are checked first.
     wait_for(lambda: server.status()["connections"] == "0", 300, server.status)
     print("after they left %d MiB" % (memory(server)[0] >> 20))
     stop(server, "quiet")

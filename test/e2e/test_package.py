@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Debian package: its contents, and (TURNSTONE_LONG) a chroot in which it is installed and serves."""
+"""The Debian package: its contents, and (TURNSTONE_LONG) a chroot in which it is installed and runs."""
 import os
 import shutil
 import subprocess
@@ -12,7 +12,7 @@ from server import TOP, TURNSTONE
 LONG = pytest.mark.skipif(not os.environ.get("TURNSTONE_LONG") or os.geteuid() != 0,
                           reason="builds a package, and a system from the network, as root: ./dev test --long")
 
-# All inside the chroot.  The server is root first, then turnstone; no systemd runs there.
+# Everything inside the chroot.  The server is root first, then turnstone; there is no systemd.
 INSIDE = """\
 set -e
 mount -t proc proc /proc

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The clients that these tests use: what they read, however it is cut, and what they say when it does not come."""
+"""The clients of these tests: what they read, however it is split, and what they report if it does not
+come."""
 import socket
 import threading
 
@@ -13,7 +14,8 @@ HELLO = b"* OK hello\r\n"
 
 @pytest.fixture(name="far")
 def _far():
-    """far(said, step): the port of a peer that says this, in pieces of that size, and nothing more, or ends after "cut"."""
+    """far(said, step): the port of a peer that sends this in pieces of that size and nothing more, or ends
+    after "cut"."""
     ends = []
 
     def far(said, step=1):

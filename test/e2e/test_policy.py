@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may switch users, and how far a switch leads: by each way to prove an identity, over real sockets."""
+"""Who may switch users, and what a switch permits: for each way to prove an identity, over real sockets."""
 import shutil
 
 import pytest
@@ -21,7 +21,7 @@ def tagged(line):
 
 
 WAYS = {
-    "LOGIN-command": None,  # it carries no authorization identity
+    "LOGIN-command": None,  # it has no authorization identity
     "PLAIN": lambda site, c, who, whom: tagged(c.run(f"AUTHENTICATE PLAIN {plain(whom, who, PASSWORD)}")[-1]),
     "SCRAM-SHA-256": lambda site, c, who, whom: tagged(authenticate(c, "SCRAM-SHA-256", Scram("SCRAM-SHA-256", who, PASSWORD, whom))),
     "OAUTHBEARER": lambda site, c, who, whom: by_issuer(c, bearer(site.issuer.token(who), whom))[0],
@@ -31,7 +31,7 @@ WAYS = {
 
 
 class Policy(Certs):
-    """The gateway may act for anna by a grant, and there for one mailbox; bo is a user like others."""
+    """A grant lets the gateway act for anna, in one mailbox; bo is an ordinary user."""
 
     def begin(self, unauthenticate):
         self.issuer = Issuer(self.dir).add("e1").publish()
@@ -124,7 +124,7 @@ def test_everyone(site, way):
 
 @pytest.mark.parametrize("way", sorted(set(WAYS) - {"LOGIN-command"}))
 def test_bounds_go_with_the_login(site, way):
-    """A voicemail gateway sees one mailbox; the user who comes next on the connection, all of his own."""
+    """A voicemail gateway sees one mailbox; the next user on the connection sees all their own."""
     site.begin("everyone")
     client = site.visit(cert="gateway")
     for _ in range(2):
@@ -149,7 +149,7 @@ def test_bounds_go_with_the_login(site, way):
         client.ok("UNAUTHENTICATE")
         assert site.enter(client, way, "gateway", "bo").startswith("NO [AUTHORIZATIONFAILED]")
     client.close()
-    # Both ends of it are in the log, with the grant.
+    # Its beginning and end are in the log, with the grant.
     line = site.logged("msg=logout", "user=anna", "authcid=gateway", "grant=gateway-1", f"mech={way}")
     assert "how=UNAUTHENTICATE" in line
     line = site.logged("msg=login ", "user=anna", "grant=gateway-1", "tls=TLSv1.3", "cipher=TLS_", "certificate=sha256:")
@@ -159,12 +159,12 @@ def test_bounds_go_with_the_login(site, way):
 
 @pytest.mark.parametrize("way", ["OAUTHBEARER", "XOAUTH2"])
 def test_tokens_are_wiped(site, way):
-    """Neither the token nor the message that it came in, from good ones and from a forged one."""
+    """Neither the token nor its message remains, of valid tokens and of a forged one."""
     site.begin("everyone")
     client = site.visit(cert=None)
     for tamper in (False, True, False):
         token = site.issuer.token("bo", nonce="n" * 40)
-        secret = token.rsplit(".", 1)[1]  # the signature: the rest is no secret by itself
+        secret = token.rsplit(".", 1)[1]  # the signature: the rest is not secret by itself
         if tamper:
             secret = secret[:8] + secret[8:16].swapcase() + secret[16:]
             token = token.rsplit(".", 1)[0] + "." + secret

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""turnstone import and export: Maildir and mbox, there and back, interrupted, hostile."""
+"""turnstone import and export: Maildir and mbox, round trips, interrupted, hostile."""
 import json
 import mailbox
 import os
@@ -68,7 +68,7 @@ def put(path, name, data, when=1600000000, part="cur"):
 
 
 def generated(root, count=60):
-    """Odd flags, names, bytes; returns how many messages there are."""
+    """Odd flags, names and bytes; returns the number of messages."""
     inbox = make(root)
     for i in range(count):
         put(inbox, f"{1700000000 + i}.M{i}.host:2,{['', 'S', 'FRS', 'DT', 'P'][i % 5]}{'ab' if i % 7 == 0 else ''}",
@@ -93,7 +93,7 @@ def generated(root, count=60):
 
 
 def snapshot(path):
-    """All that is equal when two accounts are: lists without MODSEQ and SAVEDATE's own clock, and bytes."""
+    """Everything that equal accounts share: lists without MODSEQ and SAVEDATE's clock, and bytes."""
     all_of = {}
     for top, _, files in os.walk(path):
         for name in files:
@@ -115,7 +115,7 @@ def test_there_and_back(site, tmp_path):
     assert site.told("import", "maildir", root, "--user", "alice") == \
         {"imported": count, "already": 0, "new_uids": 0, "left_out": 0, "keywords_left_out": 0, "passed_by": 0,
          "other_names": 0, "properties": 0}
-    # Again: nothing comes twice, twins stay twins.
+    # Again: nothing is duplicated, duplicates stay.
     assert site.told("import", "maildir", root, "--user", "alice")["already"] == count
     first = site.export("alice", "out1")
     assert site.told("import", "maildir", first, "--user", "bob")["imported"] == count
@@ -150,7 +150,7 @@ def test_mbox(site, tmp_path):
             assert site.told("import", "mbox", str(tmp_path / "m1"), "--user", "bob")["imported"] == count
             assert site.told("import", "mbox", str(tmp_path / "m1"), "--user", "bob")["already"] == count
     assert snapshot(tmp_path / "m1") == snapshot(tmp_path / "m2")
-    # Python takes any line that begins with "From " for a separator, in a header, too.
+    # Python treats any line that begins with "From " as a separator, even in a header.
     assert len(mailbox.mbox(tmp_path / "m1" / "INBOX.mbox", create=False)) == count - 3 + 1
     with open(tmp_path / "other", "wb") as f:
         f.write(b"From x@y Mon Sep 14 10:00:00 2020 +0200\nSubject: a\nStatus: RO\nX-UID: 44\nContent-Length: 99999\n"
@@ -200,7 +200,7 @@ def test_hostile(site, tmp_path):
 
 
 def test_spelling_of_names(site, tmp_path):
-    """Names that a file system spells apart (e and U+0301) become the name that clients ask for; two are one."""
+    """Names with decomposed letters (e and U+0301) become the name that clients ask for; two become one."""
     root = str(tmp_path / "md")
     put(make(root), "1.a:2,", b"Subject: inbox\n\n")
     put(make(root, ".Cafe&AwE-"), "1.b:2,", b"Subject: apart\n\n")
@@ -247,7 +247,7 @@ def names(site, user):
 
 
 def fetched(site, user, folder):
-    """Of each message its flags and keywords, and its bytes; Maildir letters."""
+    """Each message's flags (as Maildir letters), keywords and bytes."""
     path = os.path.join(site.dir, f"fetched-{time.monotonic_ns()}")
     site.told("export", "maildir", path, "--user", user, "--mailbox", folder)
     got = []
@@ -264,7 +264,7 @@ def fetched(site, user, folder):
 
 
 def test_thunderbird(site, tmp_path):
-    """A profile's folder: flags of its own, messages that are deleted, .sbd folders, indexes."""
+    """A profile's folder: its own flags, deleted messages, .sbd folders, indexes."""
     root = tmp_path / "Local Folders"
     os.makedirs(root / "Inbox.sbd" / "Deep.sbd")
     top = "X-Account-Key: account2\nX-UIDL: 7\n"
@@ -274,7 +274,7 @@ def test_thunderbird(site, tmp_path):
         for i, (status, more, keys, _) in enumerate(rows):
             f.write(f"From - Mon Feb  2 10:00:0{i} 2026\n{top}X-Mozilla-Status: {status}\n"
                     f"X-Mozilla-Status2: {more}\nX-Mozilla-Keys: {keys:20}\nSubject: {i}\n\ntext {i}\n\n")
-        # Of what came with the message nothing deletes it, and what is no number says nothing.
+        # Nothing that came with the message deletes it, and anything but a number has no meaning.
         f.write("From - Mon Feb  2 10:00:09 2026\nX-Mozilla-Status: 0000\nSubject: forged\nX-Mozilla-Status: 0008\n"
                 "\nkept\n\n"
                 "From - Mon Feb  2 10:00:10 2026\nSubject: forged too\nX-Mozilla-Status: 0009\n\nkept\n\n"
@@ -284,7 +284,7 @@ def test_thunderbird(site, tmp_path):
     for name in ("Inbox.msf", "Inbox.sbd/Sub.msf"):
         (root / name).write_text("// <!-- <mdb:mork:z v=\"1.4\"/> -->\n\n< <(a=c)>\n", encoding="ascii")
     (root / "msgFilterRules.dat").write_text('version="9"\n', encoding="ascii")
-    # No index, in spite of its name.
+    # Not an index, in spite of its name.
     (root / "odd.msf").write_text("From - Mon Feb  2 10:00:00 2026\nSubject: one\n\ntext\n\n", encoding="ascii")
     done = site.told("import", "mbox", str(root), "--user", "alice")
     assert done == {"imported": 7 + 4 + 1, "already": 0, "new_uids": 0, "left_out": 0, "keywords_left_out": 0,
@@ -308,7 +308,8 @@ def test_thunderbird(site, tmp_path):
 
 
 def test_internal_data(site, tmp_path):
-    """The message that UW IMAP keeps at the begin of a file is none; one that only looks so is."""
+    """UW IMAP's internal message at the beginning of a file is not a message; one that only looks like it
+    is."""
     subject = "Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\n"
     first = f"From MAILER-DAEMON Mon Feb  2 09:00:00 2026\n{subject}X-IMAP: 1770022800 0000000002\nStatus: RO\n\ndata\n\n"
     mail = "From a@b.example Mon Feb  2 10:00:00 2026\nSubject: one\nStatus: O\n\ntext\n\n"
@@ -322,7 +323,7 @@ def test_internal_data(site, tmp_path):
 
 
 def test_status_of_senders(site, tmp_path):
-    """A Status that is a text of the sender's stays, and is no flag: "Done" is not \\Deleted."""
+    """A Status header with the sender's text stays, and is not a flag: "Done" is not \\Deleted."""
     path = tmp_path / "box"
     path.write_text("From a@b.example Mon Feb  2 10:00:00 2026\nStatus: Done\nX-UID: none\nX-Status: AF\n"
                     "X-Keywords: good b{d\nSubject: one\n\ntext\n\n", encoding="ascii")
@@ -334,7 +335,7 @@ def test_status_of_senders(site, tmp_path):
 
 
 def test_nothing_dropped(site, tmp_path):
-    """What a Maildir has that is not understood is named, counted, and makes the exit code 3."""
+    """Whatever is not understood in a Maildir is named and counted, and makes the exit code 3."""
     root = str(tmp_path / "md")
     inbox = make(root)
     put(inbox, "1.m:2,Sc", b"Subject: no name for c\n\n")
@@ -360,7 +361,7 @@ def test_nothing_dropped(site, tmp_path):
         assert text in site.err, text
     done = site.told("import", "maildir", root, "--user", "bob", "--fs-layout", code=3)
     assert done["imported"] == 4 and ".OnlyNew: a folder of mail with a dot" in site.err
-    # mbox: folders too deep.
+    # mbox: folders nested too deeply.
     deep = os.path.join(str(tmp_path / "boxes"), *["d"] * 40)
     os.makedirs(deep)
     done = site.told("import", "mbox", str(tmp_path / "boxes"), "--user", "carol", code=3)
@@ -368,7 +369,7 @@ def test_nothing_dropped(site, tmp_path):
 
 
 def test_subscriptions_below(site, tmp_path):
-    """--mailbox takes subscriptions along, under the names that mailboxes get."""
+    """--mailbox includes subscriptions, under the mailboxes' new names."""
     root = str(tmp_path / "md")
     put(make(root), "1.m:2,", b"Subject: inbox\n\n")
     make(root, ".Sent")
@@ -382,7 +383,8 @@ def test_subscriptions_below(site, tmp_path):
 
 
 def test_names_that_cannot_be(site, tmp_path):
-    """What CREATE refuses gets a name that is like it, the same in each run, and nobody else's; that is said."""
+    """A name that CREATE refuses becomes a similar one, the same in each run and unique, and this is
+    reported."""
     root = str(tmp_path / "md")
     put(make(root), "1.m:2,", b"Subject: inbox\n\n")
     folders = [".a*b", ".a%b", ".#news", ".c&AAE-d", ".e..f", ".x\uff0ay", ".x*y", ".latin\udce9",
@@ -398,7 +400,7 @@ def test_names_that_cannot_be(site, tmp_path):
         assert name in got, (name, got)
     assert [n for n in got if re.fullmatch("x\uff0ay ~[0-9a-f]{8}", n)]
     assert len([n for n in got if re.fullmatch("latin\ufffd ~[0-9a-f]{8}", n)]) == 2
-    # Whatever the others are called: of this one the name cannot be told from the new one.
+    # Whatever the others are called, this one's name is the same as the new one.
     assert [n for n in got if re.fullmatch("q\uff0a\uff0a ~[0-9a-f]{8}", n)]
     assert [n for n in got if re.fullmatch("e/f ~[0-9a-f]{8}", n)]
     again = site.told("import", "maildir", root, "--user", "alice")
@@ -407,7 +409,7 @@ def test_names_that_cannot_be(site, tmp_path):
 
 
 def test_dry_run(site, tmp_path):
-    """It says what a real run does, with the same exit code, and changes nothing."""
+    """It says what a real run would do, with the same exit code, and changes nothing."""
     root = str(tmp_path / "md")
     count = generated(root)
     os.symlink("/etc/passwd", os.path.join(root, "cur", "link"))
@@ -424,7 +426,7 @@ def test_dry_run(site, tmp_path):
     box = tmp_path / "box"
     box.write_text("lost\n\nFrom a@b.example Mon Feb  2 10:00:00 2026\nSubject: one\n\ntext\n\n", encoding="ascii")
     for kind, path in (("maildir", root), ("mbox", str(box))):
-        for _ in range(2):  # of a user without mail, and of one with all of it
+        for _ in range(2):  # for a user without mail, and for one who has all of it
             before = site.run("mailbox", "list", "--user", "alice", "--json", code=None)
             dry = site.told("import", kind, path, "--user", "alice", "--dry-run", code=3)
             said = site.err
@@ -444,7 +446,7 @@ def test_dry_run(site, tmp_path):
 
 
 def test_dry_run_of_subscriptions(site, tmp_path):
-    """What is only subscribed to is told; links, folders and lines are not called messages."""
+    """Mere subscriptions are reported; links, folders and lines are not counted as messages."""
     root = str(tmp_path / "md")
     put(make(root), "1.a:2,", b"Subject: one\n\n")
     make(root, ".Box")
@@ -476,7 +478,7 @@ def test_mbox_of_a_maildir(site, tmp_path):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="root becomes another user")
 def test_as(site, tmp_path):
-    """Root reads as the user who is named: nothing that the user may not read, of whatever owner."""
+    """Root reads as the named user: nothing that the user may not read, whoever owns it."""
     other = pwd.getpwnam("nobody")
     root = tempfile.mkdtemp(prefix="turnstone-e2e-", dir="/tmp")
     try:
@@ -494,7 +496,7 @@ def test_as(site, tmp_path):
         os.rename(root + "/md", root + "/shut/md")
         site.run("import", "maildir", root + "/shut/md", "--user", "alice", "--as", "nobody", code=1)
         assert "Permission denied" in site.err
-        # Whatever is asked for, it is given up before PATH is looked at.
+        # In any case, the privileges are dropped before PATH is accessed.
         site.run("import", "maildir", root + "/none", "--user", "alice", "--as", "no-such-user", code=1)
         assert "no-such-user" in site.err and "/none" not in site.err
         site.run("import", "maildir", root + "/none", "--user", "alice", "--as", "root", code=1)
@@ -522,7 +524,7 @@ def interrupt(site, args, delay, how):
         else:
             p.send_signal(how)
         code = p.wait()
-    # The process that has the store ends by itself, a moment later.
+    # The process with the store ends by itself, a moment later.
     while True:
         done = site.cli("user", "list", ok=None)
         if "in use" not in done.stderr:

@@ -90,7 +90,7 @@ postlog unix-dgram n - n - 1 postlogd
 
 
 def documented():
-    """The settings for whole domains, as doc/admin.md has them."""
+    """The settings for whole domains, as in doc/admin.md."""
     with open(os.path.join(TOP, "doc", "admin.md"), encoding="utf-8") as f:
         section = f.read().split("### Whole domains, and unknown recipients\n")[1].split("\n### ")[0]
     return re.search(r"^    # /etc/postfix/main\.cf\n((?:    .*\n)+)", section, re.M)[1].replace("\n    ", "\n").strip()
@@ -197,14 +197,14 @@ def test_each_recipient_has_a_result(mx):
 def test_what_is_deferred_comes_later(mx):
     mx.postfix.send(b"Subject: before\r\n\r\n", "alice@one.example", "bob@one.example")
     wait_for(lambda: count(mx, "bob") == 1, 60)
-    # A full disk, as far as the server is concerned: 452, then 250.
+    # A full disk, to the server: 452, then 250.
     mx.stop()
     mx.edit("free_space = 1M", "free_space = 16T")
     mx.start()
     mx.postfix.send(b"Subject: full\r\n\r\n", "alice@one.example", "bob@one.example")
     wait_for(lambda: mx.postfix.log().count("status=deferred") >= 2)
     assert "452 4.3.1" in mx.postfix.log() and count(mx, "bob") == 1
-    # A server that is not there: the queue keeps both.
+    # The server is down: the queue keeps both.
     mx.stop()
     mx.postfix.send(b"Subject: down\r\n\r\n", "bob@one.example")
     wait_for(lambda: "onnection refused" in mx.postfix.log() or "No such file" in mx.postfix.log())
@@ -217,7 +217,7 @@ def test_what_is_deferred_comes_later(mx):
 
 
 def refused(postfix, recipient, code):
-    """What a stranger is told at RCPT."""
+    """What a stranger gets at RCPT."""
     with smtplib.SMTP("127.0.0.1", postfix.port, timeout=60) as client:
         client.ehlo("client.example")
         client.mail("stranger@elsewhere.example")
@@ -226,7 +226,7 @@ def refused(postfix, recipient, code):
 
 
 def test_unknown_recipients_are_refused_at_once():
-    """With the settings that the document has, for the domains one.example and two.example."""
+    """With the settings in the document, for the domains one.example and two.example."""
     server, postfix = Site(), None
     try:
         os.chmod(server.dir, 0o755)
@@ -245,7 +245,7 @@ def test_unknown_recipients_are_refused_at_once():
         assert refused(postfix, "someone@elsewhere.example", 554)  # not a relay
         for known in ("alice@one.example", "alice+lists@one.example", "bob@two.example", "team@two.example"):
             wait_for(lambda to=known: refused(postfix, to, 250), 60)
-        assert count(server) == 0  # a question is no message
+        assert count(server) == 0  # a query is not a message
         postfix.send(b"Subject: hello\r\n\r\n", "alice@one.example", "team@two.example",
                      sender="stranger@elsewhere.example")
         wait_for(lambda: postfix.log().count("status=sent") == 2, 60)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Power cuts: what had not been flushed is dropped, kept or torn; what was acknowledged is there.
+"""Power cuts: unflushed data is lost, kept or torn; whatever was acknowledged is there.
 
 SIGKILL alone proves nothing about flushing, since the page cache survives it. Here a preloaded
 library writes down what the server does to the files of its store, and when; the server is
@@ -26,7 +26,7 @@ SESSIONS = 4
 
 
 class Recorded(Site):
-    """A server whose file operations are written down."""
+    """A server whose file operations are recorded."""
 
     def __init__(self):
         super().__init__()
@@ -39,7 +39,7 @@ class Recorded(Site):
         self.store = os.path.join(self.dir, "data", "store")
 
     def start_recorded(self, lie=False):
-        """The store as it is becomes the one that the cut is made from."""
+        """The current store becomes the base for the cut."""
         shutil.rmtree(self.base, ignore_errors=True)
         if os.path.isdir(self.store):
             shutil.copytree(self.store, self.base)
@@ -50,7 +50,7 @@ class Recorded(Site):
 
 
 def compare(site, sessions, uidnext, where, settle=True):
-    """Each session's mailboxes are what it was told, give or take the command under way."""
+    """Each session's mailboxes are as it was told, give or take the command in progress."""
     client = site.login("alice")
     found = []
     for i, s in enumerate(sessions):
@@ -116,7 +116,7 @@ def test_power_cut_loses_nothing(kills, cuts):
                 if cut == cuts - 1:
                     site.cli("check")
                 site.kill()
-            # The last of them is the one with which the world goes on; it must not go back either.
+            # The test continues with the last of them, which must not go back either.
             models, names = found, [dict(s.names) for s in sessions]
             acknowledged += sum(s.acknowledged for s in sessions)
         print(f"seed {start}: {kills} kills, {kills * cuts} power cuts, {acknowledged} acknowledged changes, "
@@ -127,7 +127,7 @@ def test_power_cut_loses_nothing(kills, cuts):
 
 
 def test_flushes_that_do_nothing_are_found():
-    """The planted bug: a disk, or a server, that only says that it has flushed."""
+    """A planted bug: a disk, or a server, that only claims to have flushed."""
     start = seed()
     rng = random.Random(start)
     site, models, ids, names = new_site()

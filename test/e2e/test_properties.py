@@ -48,14 +48,14 @@ def restored(site, folder, *words, code=0):
 
 
 def verified(folder):
-    """The exit code, and how many faults there are."""
+    """The exit code, and the number of faults."""
     done = subprocess.run([TURNSTONE, "backup", "verify", folder, "--json"], capture_output=True, text=True, check=False,
                           timeout=120)
     return done.returncode, len(json.loads(done.stdout)["damaged"])
 
 
 def lists(folder):
-    """Of each form of a user's list how many there are in packs."""
+    """How many lists of each form are in packs."""
     packs = b""
     for name in glob.glob(folder + "/packs/*"):
         with open(name, "rb") as f:
@@ -69,7 +69,7 @@ def configure(site, more):
 
 
 class Empty(Files):
-    """A store without users: they come with what is restored."""
+    """A store without users: the restore brings them."""
     USERS = ()
 
 
@@ -97,7 +97,7 @@ def _site(tmp_path):
 def test_into_a_new_store(site, tmp_path):
     folder = str(tmp_path / "saved")
     saved(site, folder)
-    # Who has none is written so that an older program can read it.
+    # Users without properties are written so that an older program can read them.
     assert lists(folder) == (1, 1)
     assert verified(folder) == (0, 0)
     there = another(tmp_path, "there")
@@ -122,7 +122,8 @@ def test_into_a_new_store(site, tmp_path):
 
 
 def test_only_what_changed(site, tmp_path):
-    """A user whose properties are the same is not read again; one whose properties changed is, without the mail."""
+    """A user with unchanged properties is not read again; one with changed properties is, without the
+    mail."""
     folder = str(tmp_path / "saved")
     assert saved(site, folder)["read_users"] == 2
     same = saved(site, folder)
@@ -145,26 +146,26 @@ def test_only_what_changed(site, tmp_path):
 
 
 def test_where_some_are_there(site, tmp_path):
-    """What is there stays; with --exact it becomes what it was."""
+    """Existing ones stay; with --exact they become what they were."""
     folder = str(tmp_path / "saved")
     saved(site, folder)
     change(site, "alice", "remove", {("-", "acl/bob"): None, ("INBOX", "acl/bob"): None})
     others = {("-", "quota/storage"): b"9", ("INBOX", "meta/shared/comment"): b"other", ("INBOX", "new"): b"1",
               ("-", "new"): b"2"}
     change(site, "alice", "put", others)
-    # Of one mailbox: only its own.
+    # For one mailbox: only its own.
     assert restored(site, folder, "--user", "alice", "--mailbox", "INBOX")["properties"] == 1
     expected = {**MINE, **others}
     del expected["-", "acl/bob"]
     assert shown(site, "alice") == expected
-    # Into new mailboxes come messages alone.
+    # New mailboxes get only messages.
     assert restored(site, folder, "--user", "alice", "--into", "Look")["properties"] == 0
     assert shown(site, "alice") == expected
     assert restored(site, folder)["properties"] == 1
     assert shown(site, "alice") == {**MINE, **others}
     assert restored(site, folder, "--exact")["properties"] == 4
     assert shown(site, "alice") == MINE
-    # A list without properties does not say that there were none.
+    # A list without properties does not mean that there were none.
     change(site, "bob", "put", {("INBOX", "acl/alice"): b"l"})
     assert restored(site, folder, "--exact")["properties"] == 0
     assert shown(site, "bob") == {("INBOX", "acl/alice"): b"l"}
@@ -174,7 +175,7 @@ def test_where_some_are_there(site, tmp_path):
 
 
 def test_limits(site, tmp_path):
-    """What does not fit is named, with the option, and counted; the rest comes."""
+    """What does not fit is named, with the option, and counted; the rest is restored."""
     folder = str(tmp_path / "saved")
     many = {("Bare", f"p{i:02}"): b"x" for i in range(20)}
     large = {("Work/Größe", f"l{i}"): bytes(1020) for i in range(70)}
@@ -196,7 +197,7 @@ def test_limits(site, tmp_path):
     done = restored(narrow, folder, code=3)
     assert narrow.err.count("mailbox Bare: the property p") == 4 and "store.max_properties" in narrow.err
     assert [n for b, n in shown(narrow, "alice") if b == "Bare"] == [f"p{i:02}" for i in range(16)]
-    # The way through files is bounded in the same way.
+    # The same limits apply to files.
     out = site.export("alice", "out")
     for words in (["--dry-run"], []):
         got = narrow.told("import", "maildir", out, "--user", "bob", "--properties", *words, code=3)
@@ -207,7 +208,7 @@ def test_limits(site, tmp_path):
 
 
 def test_without_properties(site, tmp_path):
-    """The older form on request: said, counted, and not believed by the next run."""
+    """The older form on request: reported, counted, and not relied on by the next run."""
     folder = str(tmp_path / "saved")
     saved(site, folder)
     for _ in range(2):  # after a run that has them, and after one that has not
@@ -226,7 +227,7 @@ def test_without_properties(site, tmp_path):
 
 
 def both(site, folder, *words, code=0):
-    """A restore that changes nothing, then a real one: they say the same."""
+    """A dry run, then a real restore: they must say the same."""
     before = {user: (shown(site, user), site.run("mailbox", "list", "--user", user, "--json", code=None))
               for user in ("alice", "bob")}
     dry = restored(site, folder, *words, "--dry-run", code=code)
@@ -279,12 +280,12 @@ def test_damage(site, tmp_path):
 
 
 def test_files(site, tmp_path):
-    """A Maildir has them in lists of its own, which are read when that is wished."""
+    """A Maildir has them in lists of its own, which are read on request."""
     out = site.export("alice", "out")
     assert sorted(os.path.relpath(f, out) for f in glob.glob(out + "/**/turnstone.[pa]*", recursive=True) +
                   glob.glob(out + "/.*/turnstone.[pa]*")) == \
         [".Work.Gr&APYA3w-e/turnstone.properties", "turnstone.account", "turnstone.properties"]
-    # Not asked for: passed by, and said.
+    # Not requested: skipped, and reported.
     got = site.told("import", "maildir", out, "--user", "carol")
     assert (got["properties"], got["passed_by"]) == (0, len(MINE)) and shown(site, "carol") == {}
     assert "turnstone.account" in site.err and "--properties" in site.err
@@ -301,7 +302,7 @@ def test_files(site, tmp_path):
     assert shown(site, "carol") == {**MINE, ("INBOX", "acl/bob"): b"other",
                                     **{(b.replace("INBOX", "Old").replace("Work", "Old/Work"), n): v
                                        for (b, n), v in MINE.items() if b != "-"}}
-    # Lines that are no property are named; the rest comes.
+    # Lines that are not properties are named; the rest is imported.
     with open(out + "/turnstone.properties", "ab") as f:
         f.write(b"noblank\n%zz x\n value\na%00b x\n%41 b\n")
     got = site.told("import", "maildir", out, "--user", "bob", "--properties", code=3)

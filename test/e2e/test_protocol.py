@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Large and odd things that a transcript would not say well."""
+"""Large and odd things that do not fit a transcript."""
 import base64
 import re
 
@@ -142,7 +142,7 @@ def value(response, item):
 
 
 def test_binary_parts_are_base64_to_who_does_not_ask_for_binary(box):
-    """RFC 3516 section 6: BODY and BODYSTRUCTURE show them in an encoding that a literal can carry."""
+    """RFC 3516 section 6: BODY and BODYSTRUCTURE show them in an encoding that a literal can hold."""
     data = bytes(range(256)) * 300 + b"\r\n--b\r\r\n"
     message = (b"Subject: bin\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\ntext\r\n"
                b"--b\r\nContent-Type: application/x; name=y\r\nContent-Transfer-Encoding: BINARY\r\n\r\n" +
@@ -162,7 +162,7 @@ def test_binary_parts_are_base64_to_who_does_not_ask_for_binary(box):
 
 
 def test_no_nul_but_in_literal8(box):
-    """RFC 9051 section 4.3.1; where it has no business it goes out as 0x80."""
+    """RFC 9051 section 4.3.1; elsewhere it is sent as 0x80."""
     message = b"Subject: a\0b\r\nX: \0\r\n\r\nc\0d" + b"\0" * 300_000
     append8(box, message)
     box.ok(f"SELECT {box.name}")

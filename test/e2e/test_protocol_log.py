@@ -31,7 +31,7 @@ def plain(user, authcid):
 
 
 def talk(site, *pieces, pause=0.0):
-    """Sends the pieces, each at once, and reads to the end (the last one says LOGOUT)."""
+    """Sends the pieces, each at once, and reads to the end (the last one has LOGOUT)."""
     with Peer(site.port("IMAP")) as client:
         for piece in pieces:
             client.send(piece)
@@ -171,7 +171,7 @@ def test_a_client_that_lost_track_tells_no_password(site):
     text, said = lines(site, last="end: LOGOUT")
     no_secrets(text)
     assert text.count("[no command that is known]") >= 5 and ("C", "i IDLE") in said
-    assert ("C", "s SETACL [not shown]") in said  # its name is known, if nothing else of it
+    assert ("C", "s SETACL [not shown]") in said  # its name is known, if nothing else
     assert ("C", "[a line that is not DONE]") in said and ("C", "z LOGOUT") in said
 
 
@@ -205,7 +205,7 @@ def test_reload_begins_and_ends(site):
         text, _ = lines(site, last="end: no longer asked for")
         say(b"c", b"NOOP")
         say(b"d", b"UNAUTHENTICATE")
-        # The same connection, another user: the new list holds.
+        # The same connection, another user: the new list applies.
         say(b"e", b"AUTHENTICATE PLAIN " + plain("bob", "gateway"))
         say(b"f", b"APPEND INBOX {10+}\r\n1234567890")
         say(b"g", b"UNAUTHENTICATE")

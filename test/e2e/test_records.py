@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records of users and aliases that this version would not have made: brought by a restore, listed, checked."""
+"""Records of users and aliases that this version would not make: restored, listed, checked."""
 import hashlib
 import json
 import os
@@ -31,7 +31,7 @@ def take_varint(data, at):
 
 
 def records_of(folder, name):
-    """The list of records with this checksum, out of the packs."""
+    """The list of records with this checksum, from the packs."""
     for pack in os.listdir(os.path.join(folder, "packs")):
         with open(os.path.join(folder, "packs", pack), "rb") as f:
             data = f.read()

@@ -23,7 +23,7 @@ def b64(data):
 
 
 class Scram:
-    """A client of its own, from RFC 5802 and Python's library."""
+    """An independent client, from RFC 5802 and Python's library."""
 
     def __init__(self, mech, user, password, acts_for="", binding=(b"n", b"")):
         self.hash = HASHES[mech.removesuffix("-PLUS")]
@@ -126,7 +126,7 @@ def salt_of(site, mech, user):
 
 
 def test_nobody_looks_like_somebody(site):
-    """RFC 5802 section 9: one who is not there has a salt, too, the same each time, also after a restart."""
+    """RFC 5802 section 9: an unknown user has a salt, too, always the same, even after a restart."""
     for mech in HASHES:
         client = site.client()
         line = authenticate(client, mech, Scram(mech, "nobody", "x"))
@@ -143,7 +143,7 @@ def test_nobody_looks_like_somebody(site):
 
 
 def test_password_changed_in_the_middle(site):
-    """What was proven with the old password counts for nothing when it has been changed meanwhile."""
+    """A proof with the old password is worthless if the password has changed meanwhile."""
     client = site.client()
     scram = Scram("SCRAM-SHA-256", "anna", PASSWORD)
     client.send(b"s1 AUTHENTICATE SCRAM-SHA-256 " + b64(scram.first()) + b"\r\n")
@@ -166,7 +166,7 @@ def test_disabled(site):
 
 
 def tls12(site):
-    """With TLS 1.2 only: Python knows no binding of TLS 1.3."""
+    """Only TLS 1.2: Python has no channel binding for TLS 1.3."""
     context = insecure()
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     return site.client(tls=context)
@@ -186,7 +186,7 @@ def test_channel_binding(site):
         line = authenticate(client, mech, Scram(mech, "gateway", "through", "bo", good))
         assert line.startswith(b"s1 OK")
         client.ok("UNAUTHENTICATE")
-    # Somebody in the middle took -PLUS out of the list: the client says that it could have.
+    # An attacker in the middle removed -PLUS from the list: the client says that it could have used it.
     line = authenticate(client, "SCRAM-SHA-256", Scram("SCRAM-SHA-256", "anna", PASSWORD, "", (b"y", b"")))
     assert line.startswith(b"s1 NO [AUTHENTICATIONFAILED]")
     client.close()
@@ -229,7 +229,7 @@ def test_which_are_on(server):
     assert "there is no such mechanism" in server.cli("reload", ok=False).stderr
 
 
-# mutt has GNU SASL, mbsync has Cyrus': an independent implementation each.
+# mutt uses GNU SASL, mbsync uses Cyrus': two independent implementations.
 
 @pytest.mark.skipif(shutil.which("mutt") is None or shutil.which("script") is None, reason="mutt or script is not installed")
 @pytest.mark.parametrize("mech", sorted(HASHES))

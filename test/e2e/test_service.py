@@ -135,7 +135,7 @@ def test_reload_with_open_connections(server):
     assert server.cli("reload").returncode == 0
     current = server.certificate()
     assert current != before
-    # Files that are wrong: what is in force stays.
+    # Invalid files: what is in force stays.
     server.write("limits.connections = many\n")
     done = server.cli("reload", ok=False)
     assert done.returncode == 1
@@ -156,7 +156,7 @@ def test_reload_with_open_connections(server):
 
 def test_second_signal_quits_at_once(server):
     server.start()
-    # The second comes before the end, or after it: both are an end without a crash.
+    # The second arrives before the end, or after it: either way the server ends without a crash.
     server.send_signal(signal.SIGTERM)
     server.send_signal(signal.SIGTERM)
     assert server.gone() in (0, 1)
@@ -173,7 +173,7 @@ def start_with_few(server, soft, hard):
 
 @pytest.mark.parametrize("soft", [120, 4000])
 def test_defaults_warn_of_no_descriptors(server, soft):
-    """Nobody asked for 20,000 connections: what the process may have has to do."""
+    """Nobody asked for 20,000 connections: the process's limit must suffice."""
     start_with_few(server, soft, 4000)
     with open(f"/proc/{server.pid}/limits", encoding="ascii") as f:
         assert re.search(r"^Max open files +4000 +4000 ", f.read(), re.M)
@@ -196,13 +196,13 @@ def test_out_of_descriptors(server):
 
     start = ticks()
     time.sleep(1)
-    assert ticks() - start < 50  # of 100: it rests, it does not spin
+    assert ticks() - start < 50  # of 100: it pauses, it does not spin
     assert server.log().count("cannot accept") <= 2
     for s in socks[:-1]:
         s.close()
     assert socks[-1].recv(10).startswith(b"* OK")  # the last had waited
     socks[-1].close()
-    # Said again when it is still so after a reload; with what there is room for, no more.
+    # Logged again if it still applies after a reload; with a limit that fits, not any more.
     server.write("limits.connections = 21000\n")
     server.cli("reload")
     wait_for(lambda: "limits.connections is 21000 and" in server.log())
@@ -213,7 +213,7 @@ def test_out_of_descriptors(server):
 
 
 class Manager:
-    """The end of NOTIFY_SOCKET that systemd has."""
+    """systemd's end of NOTIFY_SOCKET."""
 
     def __init__(self, folder):
         self.path = os.path.join(folder, "notify")
@@ -229,7 +229,7 @@ class Manager:
                 return lines
 
     def drain(self):
-        """What has come so far."""
+        """What has arrived so far."""
         said = []
         self.sock.setblocking(False)
         try:
@@ -286,7 +286,7 @@ def test_sockets_handed_over_and_notifications(server, user):
 
 
 def test_unix_socket_handed_over(server):
-    """As turnstone-lmtp.socket does: the socket is systemd's, with its owner and mode, and stays."""
+    """Like turnstone-lmtp.socket: the socket is systemd's, with its owner and mode, and stays."""
     path = os.path.join(server.dir, "lmtp.sock")
     server.write(f"listener lmtp {{ protocol = lmtp; path = {path}; group = no-such-group }}\nlmtp.domains = [x.example]\n")
     server.add("anna", PASSWORD)
@@ -306,7 +306,8 @@ def test_unix_socket_handed_over(server):
 class Held:
     """The threads of a process that wait in epoll, its loops, stopped one by one (ptrace); all others go on."""
 
-    EPOLL = ("232", "281", "441") if os.uname().machine == "x86_64" else ("22", "441")  # epoll_wait and its kin
+    # epoll_wait and its variants
+    EPOLL = ("232", "281", "441") if os.uname().machine == "x86_64" else ("22", "441")
     SEIZE, INTERRUPT, DETACH, WALL = 0x4206, 0x4207, 17, 0x40000000
 
     def __init__(self, pid):

@@ -41,7 +41,7 @@ def test_expunge_waits_for_a_command_that_allows_it(demo):
     b.ok("SELECT Shared")
     b.ok("STORE 2:3 +FLAGS.SILENT (\\Deleted)")
     assert numbers(b.ok("EXPUNGE"), b"EXPUNGE") in ([2, 2], [3, 2])
-    # FETCH, STORE, SEARCH: no EXPUNGE (RFC 9051 section 7.5.1); the numbers still mean the same.
+    # FETCH, STORE, SEARCH: no EXPUNGE (RFC 9051 section 7.5.1); numbers keep their meaning.
     got = a.run("FETCH 4 (UID)")
     assert got[0] == b"* 4 FETCH (UID 4)" and not numbers(got, b"EXPUNGE")
     got = a.run("SEARCH ALL")
@@ -56,7 +56,7 @@ def test_expunge_waits_for_a_command_that_allows_it(demo):
 
 
 def test_a_view_follows_random_changes(demo):
-    """A reader's picture, kept from untagged responses only, equals the mailbox in the end."""
+    """A reader's view, built only from untagged responses, equals the mailbox in the end."""
     seed = 20261123
     rng = random.Random(seed)
     make(demo, "Shared", 10).close()

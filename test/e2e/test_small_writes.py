@@ -19,7 +19,7 @@ def acks(server):
 
 
 def send_part(server, peer, piece):
-    """The server must see each piece by itself: the next is sent when it has answered for this one."""
+    """The server must see each piece separately: the next is sent after it has handled this one."""
     before = acks(server)
     peer.send(piece)
     wait_for(lambda: acks(server) > before, 20)
@@ -37,7 +37,7 @@ def test_a_part_of_a_command_is_acknowledged_and_a_whole_one_costs_nothing(serve
         peer.say("b NOOP\r\n", "b OK")
         peer.say(b"b APPEND INBOX {%d+}\r\n%s\r\n" % (len(MESSAGE), MESSAGE), "b OK")
     assert acks(server) == shaken
-    # With Nagle's algorithm, as those clients have it.
+    # With Nagle's algorithm, as in those clients.
     peer.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
     for _ in range(COUNT):
         for piece in (b"b APPEND INBOX {%d+}\r\n" % len(MESSAGE), MESSAGE):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mixed load for a long time, deliveries among it; memory must be flat at the end.
+"""Mixed load for a long time, including deliveries; memory must be flat at the end.
 
 An hour with TURNSTONE_LONG, or TURNSTONE_SOAK seconds; some seconds otherwise. It runs on the
 program of TURNSTONE_BUILD: give it one with a sanitizer (./dev test --long does).
@@ -14,11 +14,11 @@ from server import Site, kib
 from test_crash import Bob, Session, seed
 
 SECONDS = int(os.environ.get("TURNSTONE_SOAK") or (3600 if os.environ.get("TURNSTONE_LONG") else 12))
-KEPT = 150  # messages a mailbox; above it the oldest go
+KEPT = 150  # messages per mailbox; beyond that the oldest are removed
 
 
 class Worker(Session):
-    """Does what the crash test's sessions do, and keeps its mailboxes small; ends when told."""
+    """Does what the crash test's sessions do, and keeps its mailboxes small; ends when told to."""
 
     def run(self):
         try:
@@ -62,7 +62,7 @@ class Worker(Session):
 
 
 class Gateway(threading.Thread):
-    """Switches between users on one connection, and on a new one now and then."""
+    """Switches between users on one connection, and sometimes on a new one."""
 
     def __init__(self, site, rng):
         super().__init__(daemon=True)

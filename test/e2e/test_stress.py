@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Many clients that behave badly, all at once: nothing may hang, crash or be lost.
+"""Many badly behaved clients at once: nothing may hang, crash or be lost.
 
 Each client does random things by a seed: commands from a small grammar, right and wrong, cut into
 random segments, pipelined, in clear, over TLS, over STARTTLS; it reads slowly, half-closes, resets.
@@ -23,7 +23,7 @@ from server import wait_for
 SEED = int(os.environ.get("TURNSTONE_SEED", "1"))
 SECONDS = int(os.environ.get("TURNSTONE_STRESS_SECONDS", "120" if os.environ.get("TURNSTONE_LONG") else "12"))
 CLIENTS = 24
-WAIT = 45  # no reply may take longer: a connection hangs
+WAIT = 45  # a reply that takes longer means a hang
 MORE = """
 limits { failed_logins = 3; out_high = 32K; out_low = 8K; pipeline = 16K; bad_commands = 50 }
 timeouts { failed_login = 5ms; failed_login_max = 20ms; output = 20s; handshake = 20s }
@@ -70,7 +70,7 @@ class Wild:
             self.sock.setblocking(False)
             return
         elif kind == "junk":
-            # Handshakes that are none, bytes behind STARTTLS, noise.
+            # Invalid handshakes, bytes after STARTTLS, noise.
             raw.sendall(self.rnd.choice([b"s STARTTLS\r\nx NOOP\r\n", b"\x16\x03\x01" + self.rnd.randbytes(200),
                                          self.rnd.randbytes(500), b"s STARTTLS\r\n" + self.rnd.randbytes(300),
                                          b"a LOGIN {5+}\r\nali", b"a AUTHENTICATE PLAIN\r\n*\r\n", b""]))
@@ -85,7 +85,7 @@ class Wild:
         self.sock.close()
 
     def pump(self):
-        """Sends a piece of what waits, or reads one."""
+        """Sends a piece of what is waiting, or reads one."""
         if time.monotonic() > self.deadline:
             raise TimeoutError
         writers = [self.raw] if self.out else []
@@ -93,7 +93,7 @@ class Wild:
         if not pending:
             select.select([self.raw], writers, [], 0.2)
         if self.out:
-            # TLS wants the same bytes again when it could not send them.
+            # TLS needs the same bytes again if it could not send them.
             self.piece = self.piece or self.out[:self.rnd.choice([1, 7, 1000]) if self.slow else len(self.out)]
             try:
                 n = self.sock.send(self.piece)
@@ -101,7 +101,7 @@ class Wild:
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 pass
             except OSError:
-                self.out = self.piece = b""  # the server has closed; what it said may still be read
+                self.out = self.piece = b""  # the server has closed; its last output may still be readable
         try:
             got = self.sock.recv(self.rnd.choice([1, 100]) if self.rnd.random() < 0.1 else 65536)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
@@ -164,10 +164,10 @@ class Wild:
                 tags += 1
                 self.commands += 1
                 batch += tag + b" " + (command if isinstance(command, bytes) else command.encode()) + b"\r\n"
-            # One that is sure to be read as a command, for whatever came before.
+            # One that is certainly read as a command, whatever came before.
             batch += b"e%d NOOP\r\n" % tags
             how = self.rnd.random()
-            # A literal that never comes: no reply will.
+            # A literal that never arrives: nor will a reply.
             endless = b"99999999" in batch or b"\0" in batch
             self.out, self.slow = batch, len(batch) < 20000 and self.rnd.random() < 0.4
             self.deadline = time.monotonic() + (0.3 if endless else WAIT)
@@ -226,7 +226,7 @@ def test_wild_clients_do_no_harm(server):
     assert not [t for t in threads if t.is_alive()]
     assert not [w.hung for w in wild if w.hung]
     assert sum(w.replies for w in wild) > 0
-    # All connections have gone: nothing holds one.
+    # All connections are gone: nothing holds one.
     wait_for(lambda: server.status()["connections"] == "0", 60, server.status)
     assert server.status()["changes_pending"] == "0"
     code = server.stop()
@@ -238,7 +238,7 @@ def test_wild_clients_do_no_harm(server):
 
 
 def test_stopping_with_work_under_way(server):
-    """Clients that leave a change behind and go, and a SIGTERM right then."""
+    """Clients that disconnect with a change in progress, and a SIGTERM at that moment."""
     server.write(MORE)
     server.add("alice", "secret")
     for n in range(3 if SECONDS < 60 else 20):

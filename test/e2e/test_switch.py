@@ -51,7 +51,7 @@ def test_it_hangs_on_who_authenticated(demo):
     c = demo.login("alice")
     assert "UNAUTHENTICATE" not in c.capabilities()
     c.bad("UNAUTHENTICATE")
-    c.ok("SELECT INBOX")  # the login is as it was
+    c.ok("SELECT INBOX")  # the login is unchanged
     c.close()
     g = gateway(demo, "alice")
     for user in ("bob", "alice", "bob"):
@@ -68,7 +68,7 @@ def test_arguments_are_bad_and_change_nothing(demo):
     c.ok("SELECT Own")
     for arguments in ("now", "alice", "(NOW)", "{3+}\r\nnow"):
         c.bad("UNAUTHENTICATE " + arguments)
-        # Still logged in, as the same, in the same mailbox.
+        # Still logged in as the same user, in the same mailbox.
         assert any(b"alice's" in r for r in c.ok("FETCH 1 BODY.PEEK[HEADER.FIELDS (SUBJECT)]"))
     c.ok("CLOSE")
     c.ok("DELETE Own")
@@ -168,7 +168,7 @@ def test_enable_ends_with_the_login(demo):
 
 
 def test_a_watch_of_the_last_user_is_silent(demo):
-    """Alice's mailbox changes all the time while her connection goes on as bob."""
+    """Alice's mailbox keeps changing while her connection continues as bob."""
     c, other = gateway(demo, "alice"), demo.login("alice")
     other.ok("CREATE Busy")
     c.ok("SELECT Busy")

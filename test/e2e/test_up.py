@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`./dev up` and `./dev down`: the demo site as a newcomer and as a script meets it."""
+"""`./dev up` and `./dev down`: the demo site as newcomers and scripts see it."""
 import os
 import re
 import signal
@@ -17,7 +17,7 @@ def demo():
     d = Demo("--users", "5")
     os.mkdir(d.site)
     with open(os.path.join(d.site, "passwords.env"), "w", encoding="ascii") as f:
-        # Digits first, as a made one may have them: the printed lines must not take them for a part of \0.
+        # Digits first, as a generated one may have: the printed lines must not treat them as part of \0.
         f.write("GATEWAY_PASSWORD=70123456789abcdef\n")
     d.up()
     yield d
@@ -92,7 +92,7 @@ def test_starttls_and_the_ca_file(demo):
 
 
 def by_certificate(demo):
-    """One user after the other, as the gateway; the lines of the server."""
+    """One user after another, as the gateway; returns the server's lines."""
     said = "".join(f"{t} {c}\r\n" for t, c in (("a", "AUTHENTICATE EXTERNAL YWxpY2U="), ("b", "UNAUTHENTICATE"),
                                               ("c", "AUTHENTICATE EXTERNAL Ym9i"), ("d", "LOGOUT")))
     done = subprocess.run(["openssl", "s_client", "-quiet", "-verify_return_error", "-CAfile", demo.env["CA_FILE"],
@@ -111,7 +111,7 @@ def test_the_gateway_and_its_certificate(demo):
                           timeout=60)
     assert done.returncode == 0, done.stdout
     assert os.stat(demo.env["GATEWAY_KEY"]).st_mode & 0o077 == 0
-    # Without one the port is an imaps port like any other.
+    # Without one it is an ordinary imaps port.
     c = demo.client(tls=True, listener="IMAPS_CERT")
     assert "AUTH=EXTERNAL" not in c.capabilities()
     c.ok(f"LOGIN alice {demo.password('alice')}")
@@ -119,7 +119,7 @@ def test_the_gateway_and_its_certificate(demo):
 
 
 def test_an_older_site_gets_its_certificates(demo):
-    """Mail and passwords stay; the configuration gets what it had not."""
+    """Mail and passwords stay; the configuration gets what it lacked."""
     before = messages(demo, "alice")
     password = demo.password("alice")
     demo.down()
@@ -172,7 +172,8 @@ def test_sigint_in_the_foreground_ends_cleanly():
     process = subprocess.Popen([os.path.join(TOP, "dev"), "up", "--dir", d.site],
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL,
                                start_new_session=True,
-                               # Ignored where the tests are a background job, and a shell cannot trap what was ignored.
+                               # Ignored if the tests are a background job, and a shell cannot trap an ignored
+                               # signal.
                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     try:
         for line in process.stdout:
@@ -199,7 +200,7 @@ def test_unknown_options_are_refused():
 
 
 def test_two_at_once():
-    """One of them starts the server, the other finds it; both are content."""
+    """One of them starts the server, the other finds it; both succeed."""
     d = Demo()
     try:
         both = [subprocess.Popen([os.path.join(TOP, "dev"), "up", "--dir", d.site, "--background", *SHUT_IN],

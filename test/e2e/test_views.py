@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Views never lie: sessions on two mailboxes, each followed by a model of what it may believe.
+"""Views never lie: sessions on two mailboxes, each with a model of what it may believe.
 
 The clients and the model are test/views, in C, so that they keep the server's threads busy.  A
 round that found a contradiction prints it, with the last hundred lines and its seed; most of it
@@ -12,7 +12,7 @@ import subprocess
 from server import BUILD
 
 LONG = os.environ.get("TURNSTONE_LONG")
-# The usual run has a seed of its own, so that it does the same each time.
+# The default run has a fixed seed, so that it always does the same.
 SEED = os.environ.get("TURNSTONE_SEED", "1") if LONG else "8437"
 SECONDS = os.environ.get("TURNSTONE_VIEWS_SECONDS", "3600" if LONG else "8")
 MORE = """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nothing secret stays in the server's memory: the memory of the running process is searched after each use."""
+"""No secret stays in the server's memory: after each use, the memory of the running process is searched."""
 import base64
 import os
 import secrets
@@ -24,7 +24,7 @@ def secret():
 
 
 def traffic(server):
-    """Much memory is used and freed before a test looks, so that nothing is overwritten by luck alone."""
+    """Uses and frees much memory before a test, so that nothing is overwritten by chance alone."""
     def one(user):
         for round_ in range(6):
             client = server.login(user, tls=round_ % 2 == 1)
@@ -55,14 +55,14 @@ def fixture_server():
 
 @pytest.fixture(name="user")
 def fixture_user(server):
-    """A user with a password that nobody has used before."""
+    """A user with a password that was never used before."""
     user, password = f"u{secrets.token_hex(4)}", secret()
     server.add(user, password)
     return user, password
 
 
 def of_plain(user, password):
-    """The password, and what PLAIN makes of it behind the name."""
+    """The password, and its form in PLAIN after the name."""
     message = plain("", user, password)
     return {**memory.of_text("password", password),
             **memory.pieces("PLAIN message", message[len(base64.b64encode(user.encode())) + 4:].encode())}
@@ -72,7 +72,7 @@ tls_or_not = pytest.mark.parametrize("tls", (False, True), ids=("clear", "tls"))
 
 
 def test_it_can_be_found(server, user):
-    """A secret that is there is found: half of a line that waits for its end."""
+    """A secret that is in memory is found: half of an unfinished line."""
     name, password = user
     client = server.client()
     client.send(f"a LOGIN {name} {password}")
@@ -113,7 +113,7 @@ def of_way(name, password):
 
 
 def give(client, text, step):
-    """In one segment, or in pieces."""
+    """Sends it in one segment, or in pieces."""
     for i in range(0, len(text), step):
         client.send(text[i:i + step])
 
@@ -122,7 +122,7 @@ def give(client, text, step):
 @pytest.mark.parametrize("way", sorted(WAYS))
 @pytest.mark.parametrize("step", (10000, 7), ids=("whole", "pieces"))
 def test_login(server, user, tls, way, step):
-    """Right, then ended by UNAUTHENTICATE, wrong, right again, LOGOUT; memory is searched after each."""
+    """Right, then UNAUTHENTICATE, wrong, right again, LOGOUT; memory is searched after each."""
     name, password = user
     wrong = secret()
     client = server.client(tls)
@@ -162,7 +162,7 @@ def test_prepared(server, tls):
 
 @pytest.mark.parametrize("scheme", ("bcrypt", "sha512", "sha256", "argon2id", "argon2i"))
 def test_hashes(scheme):
-    """Each method: a password that is set, checked, and hashed anew since the site's choice is another now."""
+    """Each method: a password is set, checked, and rehashed because the site's setting has changed."""
     more = "unauthenticate = everyone\ntimeouts.failed_login = 0\n"
     s = Site(f"{more}auth.password_scheme = {scheme}\n")
     try:
@@ -191,7 +191,7 @@ def test_hashes(scheme):
 @tls_or_not
 @pytest.mark.parametrize("way", sorted(WAYS))
 def test_cut(server, user, tls, way):
-    """The connection ends in the middle of the secret; and it ends by force behind it."""
+    """The connection ends within the secret; and it is broken off right after it."""
     name, password = user
     text = "a " + WAYS[way](name, password)
     for end in (len(text) - 12, len(text) - 2):
@@ -203,7 +203,7 @@ def test_cut(server, user, tls, way):
 
 @tls_or_not
 def test_wrong_commands(server, tls):
-    """Secrets in commands that are refused before anybody looks at them."""
+    """Secrets in commands that are refused before they are parsed."""
     password = secret()
     needles = of_way("nobody", password)
     client = server.client(tls)
@@ -222,7 +222,7 @@ def test_wrong_commands(server, tls):
 
 @tls_or_not
 def test_scram(server, user, tls):
-    """What would let somebody take the keys out of an exchange that they had heard: the proof, and the client's key."""
+    """What would reveal the keys from an overheard exchange: the proof, and the client's key."""
     name, password = user
     client = server.client(tls)
     for mech in ("SCRAM-SHA-256", "SCRAM-SHA-1"):

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Preloaded into the server: a disk that goes bad. While the file named by BADIO_SWITCH is there,
- * what the server writes to files below BADIO_DIR, flushes, makes or makes longer fails with the
- * error whose name stands in that file: EIO, EROFS, ENOSPC, EDQUOT. Reading goes on.
+ * Preloaded into the server: a disk that fails.  While the file named by BADIO_SWITCH exists,
+ * whatever the server writes to files below BADIO_DIR, flushes, creates or extends fails with the
+ * error named in that file: EIO, EROFS, ENOSPC, EDQUOT.  Reading still works.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@ static const struct {
 	int number;
 } errors[] = {{"EIO", EIO}, {"EROFS", EROFS}, {"ENOSPC", ENOSPC}, {"EDQUOT", EDQUOT}};
 
-/* 0: the disk is well. */
+/* 0: the disk works. */
 static int
 trouble(void)
 {
@@ -48,7 +48,7 @@ below(const char *path)
 	return n > 0 && strncmp(path, dir, n) == 0 && path[n] == '/';
 }
 
-/* Is it one of the files, and is the disk bad? */
+/* Whether this is one of the files, and the disk fails. */
 static int
 fails(int fd)
 {
@@ -117,7 +117,7 @@ open_one(int dir, const char *path, int flags, mode_t mode)
 {
 	int fd = (int)syscall(SYS_openat, dir, path, flags & ~(O_CREAT | O_TRUNC | O_EXCL), mode);
 
-	/* One that is there and is not to be cut is opened as ever. */
+	/* An existing file that is not truncated can be opened as always. */
 	if (fd >= 0 && (flags & (O_TRUNC | O_EXCL)) == 0)
 		return fd;
 	if (fd >= 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Preloaded into the server, it writes down what the server does to the files below one folder,
- * so that a power cut can be acted out afterwards (powercut.py): what had not been flushed at
- * that instant is dropped, kept or torn, whatever the page cache still has.
+ * Preloaded into the server, it records what the server does to the files below a folder, so that a
+ * power cut can be simulated afterwards (powercut.py): whatever had not been flushed at that moment
+ * is lost, kept or torn, whatever the page cache still has.
  *
  *	POWERCUT_DIR       the folder
  *	POWERCUT_JOURNAL   the file to append records to
@@ -21,7 +21,7 @@
  *	R folder folder    renamed: old path LF new path
  *	U folder           a name is removed: its path
  *
- * Real flushes are left out: with SIGKILL for a power cut they make no difference, but time.
+ * It skips real flushes: since SIGKILL stands for a power cut, they only cost time.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -53,10 +53,10 @@ put(const char *head, const void *p, size_t n)
 	    {line, (size_t)snprintf(line, sizeof(line), "%s %zu\n", head, n)}, {(void *)p, n}};
 
 	if (syscall(SYS_writev, journal, v, 2) != (long)(v[0].iov_len + n))
-		_exit(99); /* a gap would make a liar of the test */
+		_exit(99); /* a gap would make the test worthless */
 }
 
-/* The path of a descriptor, or of a name relative to one; false when it is not below the folder. */
+/* The path of a descriptor, or of a name relative to one; false if it is not below the folder. */
 static int
 path_at(int at, const char *name, char *out)
 {
@@ -226,7 +226,7 @@ openat64(int at, const char *name, int flags, ...)
 	return opened(at, name, flags, mode);
 }
 
-/* What calls with flags that the compiler cannot see become under _FORTIFY_SOURCE. */
+/* Under _FORTIFY_SOURCE, calls with flags unknown at compile time become this. */
 int __open_2(const char *name, int flags);
 int __openat_2(int at, const char *name, int flags);
 
@@ -441,7 +441,7 @@ fallocate(int fd, int mode, off_t from, off_t len)
 	if (rc == 0 && watched(fd) && mode == 0)
 		note('A', fd, from + len);
 	if (rc == 0 && watched(fd) && (mode & ~FALLOC_FL_KEEP_SIZE) != 0)
-		_exit(98); /* a kind that is not written down here */
+		_exit(98); /* a kind that is not recorded here */
 	pthread_mutex_unlock(&lock);
 	return rc;
 }

@@ -13,7 +13,7 @@ SECTOR = 512
 
 
 def build(folder):
-    """Compiles the preloaded library into folder; its path."""
+    """Compiles the preloaded library into folder; returns its path."""
     out = os.path.join(folder, "powercut.so")
     subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-o", out,
                     os.path.join(HERE, "powercut.c")], check=True)
@@ -21,11 +21,11 @@ def build(folder):
 
 
 class File:
-    """By object, not by inode: a number is given again when its file is gone."""
+    """By object, not by inode: a number is reused when its file is gone."""
 
     def __init__(self, data=b"", folder=False):
         self.folder = folder
-        self.data = bytearray(data)    # what a flush has confirmed
+        self.data = bytearray(data)    # confirmed by a flush
         self.pending = []              # since then: ("W", offset, bytes), ("T", size), ("A", size)
 
 
@@ -105,11 +105,11 @@ class Disk:
         file, pending, changes = self.begun.pop(ident)
         if file.folder:
             mine = [c for c in changes if file in c[0]]
-            # A file system's log keeps the order of what happens to names.
+            # A file system's journal keeps the order of operations on names.
             while any(c is m for c in self.changes for m in mine):
                 self._name(self.names, self.changes.pop(0)[1])
             return
-        # Those that another flush has not confirmed meanwhile; they are the oldest.
+        # Those not confirmed by another flush meanwhile; they are the oldest.
         while file.pending and any(file.pending[0] is op for op in pending):
             apply(file.data, file.pending.pop(0))
 

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "wire/cmd/condstore.h"
 #include "wire/cmd/fetch.h"
 #include "wire/cmd/list.h"
 #include "wire/cmd/search.h"
@@ -139,6 +140,21 @@ read_number(struct reading *r)
 	return wire_in_end(&r->in);
 }
 
+static bool
+read_vanished(struct reading *r)
+{
+	struct wire_vanished vanished;
+	struct wire_set_out set;
+
+	if (!wire_in_vanished(&r->in, &vanished))
+		return false;
+	wire_out_vanished_begin(&r->b, vanished.earlier, &set);
+	for (size_t i = 0; i < vanished.uids.n; i++)
+		wire_set_out_add(&set, vanished.uids.v[i].lo, vanished.uids.v[i].hi);
+	wire_out_vanished_end(&set);
+	return true;
+}
+
 static const struct {
 	const char *name;
 	bool (*read)(struct reading *r);
@@ -157,6 +173,7 @@ static const struct {
     {"EXISTS", read_number},
     {"RECENT", read_number},
     {"EXPUNGE", read_number},
+    {"VANISHED", read_vanished},
 };
 
 static bool

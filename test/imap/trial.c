@@ -104,8 +104,9 @@ static const struct imap_store_modifier store_modifiers[] = {
 };
 
 static void
-print_stored(const struct store_change *change, struct buf *code)
+print_stored(const struct imap_cmd *cmd, const struct store_change *change, struct buf *code)
 {
+	(void)cmd;
 	buf_printf(code, "XTRIAL %u",
 	    change->affected != NULL ? (unsigned)roaring_bitmap_get_cardinality(change->affected)
 	                             : 0);
@@ -433,21 +434,25 @@ read_word(struct wire_in *in, const void **kept_r)
 	return wire_in_string(in, word);
 }
 
-static void
-greet(struct imap_cmd *cmd, const void *kept)
+static bool
+greet(struct imap_cmd *cmd, const void *kept, void **state)
 {
 	const struct str *word = kept;
 
+	(void)state;
 	wire_out_cond(imap_out(cmd->conn), STR_NONE, WIRE_OK, STR("XTRIAL"), *word);
+	return true;
 }
 
-static void
-ask_for_news(struct imap_cmd *cmd, const void *kept)
+static bool
+ask_for_news(struct imap_cmd *cmd, const void *kept, void **state)
 {
 	struct trial_box *slot = imap_box_slot(cmd->conn, &imap_ext_trial);
 
 	(void)kept;
+	(void)state;
 	slot->says_news = true;
+	return true;
 }
 
 static unsigned

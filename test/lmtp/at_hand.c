@@ -25,7 +25,7 @@ say(struct lmtp_site *s, const char *text)
 	site_run(s->site);
 }
 
-/* These are the replies so far; they are taken away. */
+/* Compares and removes the replies so far. */
 static void
 replied(struct lmtp_site *s, const char *all)
 {
@@ -47,7 +47,7 @@ begin(struct lmtp_site *s, const char *conf)
 	stream_fake_output(s->fake)->n = 0;
 }
 
-/* One RCPT in a transaction of its own: the reply, and how many jobs workers were given. */
+/* One RCPT in a transaction of its own: the reply, and the number of jobs for workers. */
 static void
 look_up(struct lmtp_site *s, const char *address, const char *reply, size_t jobs)
 {
@@ -89,7 +89,7 @@ in_memory(void **state)
 	}
 	look_up(&s, "b@example.net", ok, 1);
 	look_up(&s, "b", ok, 0);
-	/* What is not a user's own name is looked for. */
+	/* Any other form than the user's own name needs a look-up. */
 	for (unsigned i = 0; i < 2; i++) {
 		look_up(&s, "a+lists", ok, 1);
 		look_up(&s, "\"a+my lists\"@example.net", ok, 1);
@@ -98,7 +98,7 @@ in_memory(void **state)
 	lmtp_site_end(&s);
 }
 
-/* An account that is not in memory, or not its INBOX, is for a worker. */
+/* If an account or its INBOX is not in memory, a worker looks it up. */
 static void
 not_in_memory(void **state)
 {
@@ -137,7 +137,7 @@ count(struct lmtp_site *s, const char *user)
 	return info.counters.messages;
 }
 
-/* Memory is never behind what an administrator was told. */
+/* Memory always follows what an administrator changed. */
 static void
 changes(void **state)
 {
@@ -155,14 +155,14 @@ changes(void **state)
 	stream_fake_output(s.fake)->n = 0;
 	assert_int_equal(count(&s, "a@example.net"), 1);
 	assert_int_equal(count(&s, "b@example.net"), 2);
-	put_alias(&s, "a", "a"); /* names itself: the user is meant, and yet it is an alias */
+	put_alias(&s, "a", "a"); /* names itself: it means the user, but is an alias nevertheless */
 	for (unsigned i = 0; i < 2; i++)
 		look_up(&s, "a", ok, 1);
 	assert_int_equal(auth_alias_remove(s.site->auth, STR("a"), &why), TS_OK);
 	look_up(&s, "a", ok, 1);
 	look_up(&s, "a", ok, 0);
 	assert_int_equal(auth_users_disable(s.site->auth, STR("a"), true, &why), TS_OK);
-	for (unsigned i = 0; i < 2; i++) /* memory refuses nobody */
+	for (unsigned i = 0; i < 2; i++) /* memory never refuses anybody */
 		look_up(&s, "a", "550 5.2.1 Disabled\r\n", 1);
 	assert_int_equal(auth_users_disable(s.site->auth, STR("a"), false, &why), TS_OK);
 	look_up(&s, "a", ok, 1);
@@ -172,7 +172,7 @@ changes(void **state)
 	lmtp_site_end(&s);
 }
 
-/* Replies come in the order of the commands, whoever is in memory. */
+/* Replies are in the order of the commands, whoever is in memory. */
 static void
 order(void **state)
 {
@@ -209,7 +209,7 @@ order(void **state)
 	lmtp_site_end(&s);
 }
 
-/* A domain that is not ours needs no look at anything. */
+/* A foreign domain needs no look-up. */
 static void
 other_domain(void **state)
 {
@@ -224,7 +224,7 @@ other_domain(void **state)
 	lmtp_site_end(&s);
 }
 
-/* The connection ends while a worker looks: it is freed when the worker is done. */
+/* The connection ends while a worker is busy: it is freed when the worker is done. */
 static void
 left(void **state)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which mailbox a sub-address means while its user renames and makes mailboxes. */
+/* Which mailbox a sub-address means while its user renames and creates mailboxes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 struct choice {
 	struct lmtp_site s;
 	struct store_account *account;
-	unsigned look, at; /* at: what `then` does happens behind that look; 0: behind each list */
+	unsigned look, at; /* at: `then` is called after that look; 0: after each list */
 	void (*then)(struct choice *c);
 	bool turned;
 };
@@ -67,7 +67,7 @@ end(struct choice *c)
 	lmtp_site_end(&c->s);
 }
 
-/* A message to a+lists, and the last reply. */
+/* Sends a message to a+lists, and compares the last reply. */
 static void
 deliver(struct choice *c, const char *reply)
 {
@@ -110,7 +110,8 @@ make(struct choice *c)
 	change(c, STORE_CHANGE_CREATE, "lists", NULL);
 }
 
-/* It was seen, and has another name when it is to be loaded: still not INBOX. */
+/* It was found, but has another name when it is to be loaded: the mail still does not go to
+ * INBOX. */
 static void
 renamed(void **state)
 {
@@ -126,14 +127,13 @@ renamed(void **state)
 			c.then = turn;
 			deliver(&c, "250 2.0.0");
 			assert_int_equal(count(&c, c.turned ? "LISTS" : "Lists"), 1);
-			assert_int_equal(
-			    count(&c, "INBOX"), 1); /* it has that from the beginning */
+			assert_int_equal(count(&c, "INBOX"), 1); /* the one it had at the start */
 			assert_int_equal(count(&c, "lists"), 99);
 			end(&c);
 		}
 }
 
-/* One that is spelled so is made before the list is looked at. */
+/* A mailbox with that spelling is created before the list is read. */
 static void
 made(void **state)
 {
@@ -149,7 +149,7 @@ made(void **state)
 	end(&c);
 }
 
-/* Who never stops has to wait; the message stays with the sender. */
+/* If the renaming never stops, delivery must wait; the message stays with the sender. */
 static void
 endless(void **state)
 {
@@ -160,7 +160,7 @@ endless(void **state)
 	c.then = turn;
 	deliver(&c, "503 5.5.1");
 	assert_int_equal(count(&c, c.turned ? "LISTS" : "Lists"), 0);
-	assert_int_equal(count(&c, "INBOX"), 1); /* it has that from the beginning */
+	assert_int_equal(count(&c, "INBOX"), 1); /* the one it had at the start */
 	assert_int_equal(count(&c, "lists"), 99);
 	end(&c);
 }

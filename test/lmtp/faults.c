@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fails the n-th operation of the engine, or the n-th write to the socket,
- * n = 1, 2, …, until three deliveries get through without meeting it.
- * Whatever fails: a 250 means that the message is there, once; another reply that it
- * is not, so that it can be sent again, unless the reply says that this is not
- * known; nothing is left behind, and the next connection delivers.
+ * Fails the n-th operation of the engine, or the n-th write to the socket, for n = 1, 2, …, until
+ * three deliveries do not reach it.  Whatever fails: after a 250 the message must be there, once;
+ * after another reply it must not, so that it can be sent again, unless the reply says that this is
+ * unknown; nothing may be left, and the next connection must be able to deliver.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +17,7 @@ static const struct {
 	const char *user, *mailbox, *address;
 } to[MESSAGES][RECIPIENTS] = {
     {{"a", "INBOX", "a"}}, {{"a", "INBOX", "a@example.net"}, {"b", "INBOX", "b"}},
-    {{"b", "INBOX", "b"}, {"a", "Work", "a+Work"}}, /* Work is made by the delivery */
+    {{"b", "INBOX", "b"}, {"a", "Work", "a+Work"}}, /* the delivery makes Work */
 };
 
 enum told { NO_REPLY, REFUSED, NOT_KNOWN, DELIVERED };
@@ -47,7 +46,7 @@ complain(const struct run *r, const char *what, unsigned message, unsigned rcpt)
 	failures++;
 }
 
-/* Sends, and returns what was replied; empty when the connection has ended. */
+/* Sends text and returns the reply; empty if the connection has ended. */
 static struct str
 ask(struct lmtp_site *s, struct str text)
 {
@@ -59,7 +58,7 @@ ask(struct lmtp_site *s, struct str text)
 	return buf_as_str(out);
 }
 
-/* m 0 … 2: the small ones in one piece, the last in chunks and large. */
+/* m 0 … 2: the small ones in one piece, the last one large, in chunks. */
 static struct str
 ask_message(struct lmtp_site *s, unsigned m)
 {
@@ -204,7 +203,7 @@ begin(struct run *r)
 	    &r->s, STR("lmtp { missing_mailbox = create; limits.message = 1M }\n"), 0, NULL);
 }
 
-/* True: the fault was met. */
+/* True: the fault occurred. */
 static bool
 run(enum engine_mem_op op, enum ts_err err, uint64_t n)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Limits of delivery: what comes at once, what never comes, and a store that does not answer. */
+/* Limits of delivery: too much at once, input that never comes, and a store that does not
+ * answer. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,7 +29,7 @@ say(struct lmtp_site *s, const char *text)
 	site_run(s->site);
 }
 
-/* The replies so far begin with these bytes; they are taken away. */
+/* Compares the beginning of the replies so far with these bytes, and removes it. */
 static void
 replied(struct lmtp_site *s, const char *start)
 {
@@ -140,7 +141,7 @@ message(void **state)
 	lmtp_site_end(&s);
 }
 
-/* More than a connection may hold is left to the network, and nothing is lost. */
+/* Input beyond what a connection may hold stays in the network, and nothing is lost. */
 static void
 pipelined(void **state)
 {
@@ -169,7 +170,7 @@ pipelined(void **state)
 	lmtp_site_end(&s);
 }
 
-/* Many commands at once are answered a hundred at a time, so that others have their turn. */
+/* Many commands at once are answered a hundred at a time, so that others get their turn. */
 static void
 turns(void **state)
 {
@@ -213,7 +214,7 @@ nothing_comes(void **state)
 	(void)state;
 	begin(&s, 0, NULL);
 	wait_ms(&s, 59000);
-	say(&s, "NOOP\r\nNO"); /* a begun line does not start the time anew */
+	say(&s, "NOOP\r\nNO"); /* an incomplete line does not restart the timer */
 	replied(&s, "250 ");
 	wait_ms(&s, 30000);
 	say(&s, "O");
@@ -248,7 +249,7 @@ no_message_comes(void **state)
 	say(&s, "x\r\n.\r\n");
 	replied(&s, "250 2.0.0");
 	envelope(&s);
-	for (unsigned i = 0; i < 12; i++) { /* 10 minutes from the last message */
+	for (unsigned i = 0; i < 12; i++) { /* 10 minutes since the last message */
 		wait_ms(&s, 49000);
 		say(&s, "x");
 		replied(&s, "");
@@ -348,7 +349,7 @@ store_hangs(void **state)
 	lmtp_site_end(&s);
 }
 
-/* The first message for somebody makes an account, and then a mailbox: no worker waits for it. */
+/* The first message for a user makes an account, and then a mailbox: no worker waits for it. */
 static void
 making_hangs(void **state)
 {
@@ -379,7 +380,7 @@ making_hangs(void **state)
 	while (str_find(buf_as_str(stream_fake_output(s.fake)), STR("\n250 2.0.0")) == NULL)
 		site_run(s.site);
 	replied(&s, "250 2.0.0");
-	/* Too long, and the client is gone meanwhile. */
+	/* It takes too long, or the client disconnects in the meantime. */
 	for (unsigned leaves = 0; leaves < 2; leaves++) {
 		say(&s, "MAIL FROM:<>\r\n");
 		replied(&s, "250 2.1.0");
@@ -416,7 +417,7 @@ lookup_hangs(void **state)
 	replied(&s, "");
 	wait_ms(&s, 2000);
 	replied(&s, "421 4.3.0 The mail store is not responding\r\n");
-	/* The lookup is not done any more. */
+	/* The look-up is cancelled. */
 	assert_int_equal(work_pool_waiting(s.site->server.workers), 0);
 	assert_true(session_loop_is_empty(&s.ll.sessions));
 	work_pool_hold(s.site->server.workers, false);
@@ -424,7 +425,7 @@ lookup_hangs(void **state)
 	lmtp_site_end(&s);
 }
 
-/* The disk takes nothing of a large message: its input is held back, or its end is waited for. */
+/* The disk accepts nothing of a large message: its input is held back, or its end waits. */
 static void
 upload_hangs(void **state)
 {

@@ -53,7 +53,7 @@ lmtp_site_disconnect(struct lmtp_site *s)
 	site_run(s->site);
 }
 
-/* A change that a connection left behind ends on the loop. */
+/* A change left behind by a connection ends on the loop. */
 static void
 settle(struct lmtp_site *s)
 {

@@ -2,8 +2,8 @@
 #ifndef LMTP_SITE_H
 #define LMTP_SITE_H
 /*
- * One LMTP connection on a server with the mem engine, on a fake loop, with
- * users a and b of example.net: what tests and the fuzzer deliver to.
+ * One LMTP connection to a server with the mem engine, on a fake loop, with users a and b of
+ * example.net: for tests and the fuzzer.
  */
 #include "lmtp/lmtp.h"
 #include "lmtp/settings.h"
@@ -17,11 +17,12 @@ struct lmtp_site {
 	struct stream_fake *fake; /* NULL: not connected */
 };
 
-/* conf: text of the options; lanes: as in site_options.  tls: a slot of the caller's, or NULL. */
+/* conf: text of the options; lanes: as in site_options.  tls: a slot, which stays the caller's, or
+ * NULL. */
 void lmtp_site_begin(struct lmtp_site *s, struct str conf, unsigned lanes, struct tls_slot *tls);
 /* Nothing may be left: no connection, no arena. */
 void lmtp_site_end(struct lmtp_site *s);
-/* Connects; tls: implicitly. */
+/* Connects; tls: implicit TLS. */
 void lmtp_site_connect(struct lmtp_site *s, bool tls);
 void lmtp_site_disconnect(struct lmtp_site *s);
 #endif

@@ -149,7 +149,7 @@ class Maker:
                 h, b = [], self.header(h, False) + b"\n" + b
             out += b"--" + boundary.encode() + self.r.choice([b"", b" ", b"\t"]) + b"\n"
             out += "".join(x + "\n" for x in h).encode() + b"\n" + b + b"\n"
-        if self.r.random() < 0.85:  # else never closed
+        if self.r.random() < 0.85:  # otherwise never closed
             out += b"--" + boundary.encode() + b"--" + self.r.choice([b"\n", b"\nepilogue\n"])
         return head, out
 
@@ -197,10 +197,10 @@ def address_text(header):
 
 
 def theirs(raw):
-    """What Python says, in the form in which mail_dump says it."""
+    """Python's result, in mail_dump's form."""
     old, new = email.message_from_bytes(raw), email.message_from_bytes(raw, policy=email.policy.default)
     out = {"subject": str(new["subject"]), "parts": []}
-    # Where the close delimiter is missing, Python takes the last line end off all the same.
+    # If the close delimiter is missing, Python removes the last line end nevertheless.
     out["open"] = any(isinstance(d, email.errors.CloseBoundaryNotFoundDefect)
                       for p in old.walk() for d in p.defects)
     for f in "from", "to", "cc":
@@ -212,7 +212,7 @@ def theirs(raw):
         if p.is_multipart():
             pass
         elif part["type"] == "multipart":
-            # Without any part; there is one made up in ours.
+            # Without any part; ours has an artificial one.
             out["parts"].append(part)
             part = {"type": "text", "subtype": "plain", "filename": None, "content": None}
         else:
@@ -236,7 +236,7 @@ def differences(a, b):
     if len(a["parts"]) != len(b["parts"]):
         return found + [("parts", a["parts"], b["parts"])]
     for i, (x, y) in enumerate(zip(a["parts"], b["parts"])):
-        if y["content"] is None:  # Python made nothing of it
+        if y["content"] is None:  # Python could not parse it
             x = dict(x, content=None)
         elif b["open"] and x["content"] in (y["content"] + "\n", y["content"] + "\r\n"):
             x = dict(x, content=y["content"])

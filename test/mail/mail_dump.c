@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Prints what the mail folder makes of messages, one JSON object a line, for
- * comparison with another reader of mail.  usage: mail_dump FILE...
- * With --time N in front, summarizes each file N times and prints microseconds.
+ * Prints what the mail folder makes of messages, one JSON object per line, for comparison with
+ * another mail parser.  usage: mail_dump FILE... With --time N first, summarizes each file N times
+ * and prints microseconds.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,7 +61,7 @@ dump_content(const struct mail_part *p, struct str body, struct buf *out)
 
 	mail_decoder_init(&d, p->encoding);
 	mail_decode(&d, body, true, &bytes);
-	/* Bytes that are no text travel as if they were Latin-1. */
+	/* Bytes that are not text are passed on as if they were Latin-1. */
 	mail_to_utf8(
 	    str_eq(p->type, STR("text")) && p->charset.n > 0 ? p->charset : STR("iso-8859-1"),
 	    buf_as_str(&bytes), &text);

@@ -3,26 +3,23 @@
  * usage: test_reset FOLDER [SEED]; else the seed is TURNSTONE_SEED, or the time
  *        test_reset FOLDER nets
  *
- * Proof that UNAUTHENTICATE leaves nothing of a user behind (RFC 8437 section
- * 3).  FOLDER holds dirtying scripts, NAME.imt: each field of each slot that an
- * extension has must be dirty when one of them has run.  For a long probe S and
- * many P (each script, each ordered pair, random mixes) what the server answers
- * to S on a fresh connection must equal what it answers after (P;
- * UNAUTHENTICATE), S sent afterwards or in the same segment.  In between no
- * login, box, command, watch or change is alive, and the struct of the
- * connection equals a fresh one apart from what is meant to stay: identity, ID,
- * statistics.  The same S, on a second connection of the same loop beside the one
- * on which P was run and whose user is still there, with TLS and without, must be
- * answered as on a loop that nobody else has used.
+ * Proves that UNAUTHENTICATE leaves nothing of a user behind (RFC 8437 section 3).  FOLDER holds
+ * dirtying scripts, NAME.imt: each field of each slot that an extension has must be dirty after one
+ * of them.  For a long probe S and many P (each script, each ordered pair, random mixes), the
+ * answers to S on a fresh connection must equal those after (P; UNAUTHENTICATE), with S sent
+ * afterwards or in the same segment.  In between, no login, box, command, watch or change may be
+ * alive, and the connection's struct must equal a fresh one except for what is meant to stay:
+ * identity, ID, statistics.  The same S, on a second connection to the same loop while the user of
+ * P is still on the first, with TLS and without, must be answered as on a loop that nobody else has
+ * used.
  *
- * PROXYAUTH is held to the same: after (P; PROXYAUTH bob) the rest of S is answered as after a
- * login of bob's by the same gateway, and after (P; PROXYAUTH bob; PROXYAUTH alice) as on a
- * connection that alice's next login opens when P was run on another.
+ * The same applies to PROXYAUTH: after (P; PROXYAUTH bob) the rest of S must be answered as after
+ * bob's login by the same gateway, and after (P; PROXYAUTH bob; PROXYAUTH alice) as on a new
+ * connection of alice's after P was run on another.
  *
- * The extensions are the server's, and one with slots of every kind (stain.h).
+ * The extensions are the server's, plus one with slots of every kind (stain.h).
  *
- * "nets": with each bug that it can have planted the proof must fail, and say
- * what is wrong.
+ * "nets": with each of the bugs that can be planted, the proof must fail and say what is wrong.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -161,7 +158,7 @@ slot_of(const struct imap_conn *conn, const struct imap_ext *e, enum imap_life l
 	                                 : imap_box_slot(conn, e);
 }
 
-/* Which fields are dirty now. */
+/* Records which fields are dirty now. */
 static void
 look_at_slots(const struct imap_conn *conn)
 {
@@ -208,7 +205,7 @@ check_slots(void)
 
 /* ---- what stays */
 
-/* What may differ between two connections, or stays by intention, is cut away. */
+/* Removes what may differ between two connections, or is meant to stay. */
 static struct imap_conn
 essence(const struct imap_conn *conn)
 {
@@ -249,7 +246,7 @@ check_clean(struct site *site, const char *who, unsigned logins)
 	    pool->live_arenas[ARENA_CMD] != 0 || pool->live_arenas[ARENA_ERRAND] != 0 ||
 	    pool->live_arenas[ARENA_TURN] != 1 || pool->live_cleanups[ARENA_LOGIN] != 4 * logins ||
 	    pool->live_cleanups[ARENA_BOX] != 0 || pool->live_cleanups[ARENA_CMD] != 0 ||
-	    pool->live_cleanups[ARENA_TURN] != 2) /* the new turn's rules, and slots */
+	    pool->live_cleanups[ARENA_TURN] != 2) /* the new turn's rules and slots */
 		die(who, "something of the login is alive");
 	if (stain_held != 0)
 		die(who, "what a slot holds is alive");
@@ -266,7 +263,7 @@ check_clean(struct site *site, const char *who, unsigned logins)
 		die(who, "the connection's struct differs from a fresh one");
 }
 
-/* Removes all up to the line that answers `tag`. */
+/* Removes everything up to the line that answers `tag`. */
 static void
 cut_to(struct buf *out, const char *tag)
 {
@@ -294,7 +291,7 @@ lines(struct script *s, const char *who, const char *text)
 		die(who, "the script does not do what it says");
 }
 
-/* The transcript of the probe; p: indexes of scripts to be run before. */
+/* The transcript of the probe; p: indexes of scripts to run first. */
 static struct buf
 run(const size_t *p, size_t n, bool pipelined, const char *who)
 {
@@ -332,7 +329,7 @@ run(const size_t *p, size_t n, bool pipelined, const char *who)
 
 /* ---- PROXYAUTH */
 
-/* What of the probe comes when somebody is logged in. */
+/* The part of the probe that comes after login. */
 static struct str
 rest_of_probe(void)
 {
@@ -374,7 +371,7 @@ finish(struct site *site, struct script *s)
 	return got;
 }
 
-/* back: bob is only passed through. */
+/* back: by way of bob and back. */
 static struct buf
 run_proxy(const size_t *p, size_t n, bool back, bool pipelined, const char *who)
 {
@@ -399,7 +396,7 @@ run_proxy(const size_t *p, size_t n, bool back, bool pipelined, const char *who)
 	return got;
 }
 
-/* What a login that is that user's first on a connection sees, after P was run on another. */
+/* What a user sees on a new connection after P was run on another. */
 static struct buf
 run_login(const size_t *p, size_t n, bool bob, const char *who)
 {
@@ -483,7 +480,7 @@ proxies(unsigned seed, bool whole)
 
 /* ---- beside a user who is still there */
 
-#define ASIDE (SITE_CLIENTS - 1) /* where the first connection is put */
+#define ASIDE (SITE_CLIENTS - 1) /* where the first connection is kept */
 
 static void
 greet(struct script *s, const char *who, bool tls)
@@ -491,8 +488,8 @@ greet(struct script *s, const char *who, bool tls)
 	lines(s, who, tls ? "client 1 tls\nS~ * OK %*\n" : "client 1\nS~ * OK %*\n");
 }
 
-/* The transcript of the probe on a connection of its own; p: the script that was run on another
- * one, SIZE_MAX: none. */
+/* The transcript of the probe on a connection of its own; p: the script that ran on another one,
+ * SIZE_MAX: none. */
 static struct buf
 run_beside(size_t p, bool p_tls, bool tls, const char *who)
 {
@@ -549,7 +546,7 @@ quiet(enum log_level level, const char *context, const char *text, void *arg)
 
 /* ---- all of it */
 
-/* Each script by itself. */
+/* Runs each script by itself. */
 static unsigned
 singles(const struct buf *want)
 {

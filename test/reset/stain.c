@@ -28,7 +28,7 @@ IMAP_SLOT(box_stain, BOX_FIELDS);
 
 enum stain_bug stain_bug;
 unsigned stain_held;
-static char kept[USER_MAX]; /* of STAIN_STATIC, STAIN_SHARED, STAIN_CONN */
+static char kept[USER_MAX]; /* for STAIN_STATIC, STAIN_SHARED, STAIN_CONN */
 
 static void
 free_turn(void *arg)
@@ -164,7 +164,7 @@ cmd_look(struct imap_cmd *cmd)
 
 		buf_printf(&text, " box %llu", (unsigned long long)box->modseq);
 	}
-	cmd->said = arena_strdup(cmd->arena, buf_cstr(&text)); /* as it is */
+	cmd->said = arena_strdup(cmd->arena, buf_cstr(&text)); /* unchanged */
 	buf_fini(&text);
 	return cmd_ok(cmd, "Done");
 }

@@ -2,21 +2,21 @@
 #ifndef TEST_RESET_STAIN_H
 #define TEST_RESET_STAIN_H
 /*
- * An extension for the reset proof, in no server, with a slot in each lifetime.  X-STAIN fills what
- * there is of them, X-LOOK tells what is in them.
+ * An extension for the reset proof, in no server, with a slot in each lifetime.  X-STAIN fills the
+ * slots, X-LOOK shows their contents.
  *
- * Its bugs are those that the nets of the proof are for: at most one of them is planted.
+ * Its bugs are those that the proof must catch: at most one of them is planted.
  */
 #include "imap/ext.h"
 
 enum stain_bug {
 	STAIN_NONE,
-	STAIN_STATIC, /* a static keeps the user, and tells others */
-	STAIN_SHARED, /* the same, but it is wiped when the login ends */
+	STAIN_STATIC, /* a static keeps the user, and shows it to others */
+	STAIN_SHARED, /* the same, but wiped when the login ends */
 	STAIN_CONN,   /* the connection keeps the user */
-	STAIN_WATCH,  /* a watch is nobody's */
-	STAIN_FREE,   /* what a slot holds is not given back */
-	STAIN_FIELD   /* a field of a slot that no script dirties */
+	STAIN_WATCH,  /* a watch has no owner */
+	STAIN_FREE,   /* what a slot holds is not released */
+	STAIN_FIELD   /* no script dirties a slot's field */
 };
 extern enum stain_bug stain_bug;
 

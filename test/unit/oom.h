@@ -3,10 +3,10 @@
 #define TEST_UNIT_OOM_H
 /*
  * An allocator that fails.  A test that includes this is linked with oom_args
- * (test/unit/meson.build), so that all allocations of the code under test come
- * by here.  oom_each() does a thing again and again, failing the first
- * allocation, the second, … until it needs no more: once that one alone, and
- * once all from there on.  Whatever fails has to say so, and leave nothing behind.
+ * (test/unit/meson.build), so that all allocations of the tested code come here.  oom_each()
+ * repeats an action, failing the first allocation, then the second, … until there are no more: once
+ * just that one, and once all from there on.  Whatever fails must report it and leave nothing
+ * behind.
  */
 #include <stdbool.h>
 #include <stdlib.h>
@@ -76,7 +76,7 @@ __wrap_free(void *p)
 	__real_free(p);
 }
 
-/* Does it, with the flag it is to set.  True: it did what it has to, and the flag is not set. */
+/* Does the action, with the flag that it must set.  True: it succeeded, and the flag is not set. */
 typedef bool oom_f(void *arg, bool *oom);
 
 static void
@@ -102,7 +102,7 @@ oom_once(oom_f *fn, void *arg, unsigned long n, bool forever)
 	assert_true(oom_state.live == before);
 }
 
-/* Gives how many allocations it took. */
+/* Returns the number of allocations. */
 static unsigned long
 oom_each(oom_f *fn, void *arg)
 {

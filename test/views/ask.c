@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Commands: as they are sent, and as a seed chooses them. */
+/* Commands: sending them, and choosing them by a seed. */
 #include <stdio.h>
 
 #include "base/err.h"
@@ -10,7 +10,7 @@ static const char *const verbs[VERBS] = {"LOGIN", "ENABLE IMAP4rev2", "SELECT", 
     "UNSELECT", "NOOP", "CHECK", "IDLE", "FETCH", "STORE", "SEARCH", "EXPUNGE", "COPY", "MOVE",
     "APPEND", "STATUS", "LOGOUT"};
 
-/* The command's beginning goes into s->out; the caller says the rest, and calls sent(). */
+/* Puts the command's beginning into s->out; the caller adds the rest and calls sent(). */
 static struct act *
 begin(struct viewer *s, enum verb verb, bool uid)
 {
@@ -36,7 +36,7 @@ sent(struct viewer *s, size_t from)
 	viewer_started(s);
 }
 
-/* The messages and how they are named. */
+/* The messages, and how they are addressed. */
 static void
 name_them(struct viewer *s, struct act *a, const struct numbers *chosen)
 {
@@ -290,7 +290,7 @@ one_in(struct viewer *s, unsigned n)
 	return below(s, n) == 0;
 }
 
-/* Up to max messages whose UID is known, ascending; false: there are none. */
+/* Chooses up to max messages with known UIDs, ascending; false: there are none. */
 static bool
 choose(struct viewer *s, unsigned max, struct numbers *chosen)
 {
@@ -366,7 +366,7 @@ next_search(struct viewer *s)
 	uint32_t what = 1u << below(s, FLAGS);
 
 	if (key == KEY_SUBJECT || key == KEY_TEXT) {
-		/* One of those that are likely to be there. */
+		/* One that probably exists. */
 		unsigned back = 1 + below(s, 30);
 
 		what = s->truth->next_id > back ? s->truth->next_id - back : 1;
@@ -374,7 +374,7 @@ next_search(struct viewer *s)
 	viewer_search(s, !viewer_may_number(s) || one_in(s, 2), key, what);
 }
 
-/* Takes some away: \Deleted and EXPUNGE in one go. */
+/* Removes some: \Deleted and EXPUNGE in one go. */
 static void
 shrink(struct viewer *s)
 {
@@ -478,7 +478,7 @@ next_selected(struct viewer *s)
 		viewer_simple(s, one_in(s, 2) ? V_CLOSE : V_UNSELECT);
 }
 
-/* Adds and takes away, as fast as it goes. */
+/* Adds and removes as fast as possible. */
 static void
 churn(struct viewer *s)
 {
@@ -495,7 +495,7 @@ churn(struct viewer *s)
 		viewer_fetch(s, NULL, true, ITEM_UID | ITEM_FLAGS);
 }
 
-/* Whether numbers are what they were: in one go, so that a change has to be told in between. */
+/* Checks that numbers are unchanged: in one go, so that a change must be told in between. */
 static void
 look(struct viewer *s)
 {
@@ -511,7 +511,7 @@ viewer_next(struct viewer *s)
 {
 	const struct act *last = s->act_count > 0 ? s->acts[s->act_count - 1] : NULL;
 
-	/* Who selects, or waits in IDLE, does not speak of what he does not know yet. */
+	/* A session that is selecting, or is in IDLE, cannot refer to what it does not know yet. */
 	if (s->bye || s->act_count >= PIPELINE || !s->logged_in ||
 	    (last != NULL &&
 	        (last->verb == V_SELECT || last->verb == V_EXAMINE || last->verb == V_CLOSE ||

@@ -2,12 +2,12 @@
 /*
  * usage: test_forced [SHARE], or COMMAND EARLIER CHANGE LOOK
  *
- * Each kind of command, and each kind of change by another connection, landing at the end of the
- * first, second, … reading of a mailbox or task of the loop (a job, a change, a watch) until the
- * command has ended; and all that, at readings, after an earlier change that the session was not
- * told of yet.  SHARE: only each so-many-th kind of it.  Two sessions believe something of the
- * mailbox: the one whose command it is, and one that only looks.  What they are told is compared
- * with the truth (viewer.h), then both say NOOP and have to agree with it.
+ * Each kind of command, with each kind of change by another connection, which happens at the end of
+ * the first, second, … reading of a mailbox or task of the loop (a job, a change, a watch) until
+ * the command has ended; and the same, at readings, after an earlier change that the session has
+ * not been told about.  SHARE: only every SHARE-th kind of that.  Two sessions have a view of the
+ * mailbox: the one with the command, and one that only watches.  What they are told is compared
+ * with the truth (viewer.h); then both send NOOP and must agree with it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,7 +81,7 @@ idle(struct viewer *s)
 }
 
 #define COMMANDS 50
-#define LARGE 44 /* from here on one of the messages is */
+#define LARGE 44 /* from here on one of the messages is large */
 
 static void
 command(struct viewer *s, unsigned which)
@@ -308,7 +308,7 @@ begin(struct world *w, unsigned which)
 	look_at_all(w);
 }
 
-/* True: the look was taken. */
+/* True: the reading took place. */
 static bool
 run(struct world *w, unsigned which, enum change earlier, struct forced *f)
 {
@@ -385,7 +385,7 @@ main(int argc, char **argv)
 		world_open(&w);
 		for (size_t i = 0; i < sizeof(earlier) / sizeof(*earlier); i++)
 			for (unsigned c = CHANGE_NONE + 1; c < CHANGES; c++)
-				/* After another change a delivery is what an APPEND is. */
+				/* After another change, a delivery is the same as an APPEND. */
 				if ((c != CHANGE_DELIVER || earlier[i] == CHANGE_NONE) &&
 				    kinds++ % share == 0)
 					runs += all_looks(&w, which, earlier[i], (enum change)c);

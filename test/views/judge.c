@@ -71,7 +71,7 @@ check_order(struct viewer *s, size_t at, uint32_t uid)
 		    b->uidnext, b->first);
 }
 
-/* Number at + 1 is this UID. */
+/* Message number at + 1 has this UID. */
 static struct message *
 learn(struct viewer *s, size_t at, uint32_t uid)
 {
@@ -109,7 +109,7 @@ check_recent(struct viewer *s, struct seat *seat, struct message *m, uint32_t fl
 	m->recent_of = selection;
 }
 
-/* Flags of a message as they were told now. */
+/* Checks flags of a message as just told. */
 static void
 check_flags(struct viewer *s, struct seat *seat, struct message *m, uint32_t flags)
 {
@@ -262,7 +262,7 @@ judge_fetch(struct viewer *s, uint32_t number, struct words *w)
 
 /* ---- SEARCH */
 
-/* May the message at a place have been found (or not) by this command? */
+/* Whether this command may have found the message (or not found it). */
 static bool
 may_match(const struct viewer *s, const struct act *a, const struct message *m, bool found)
 {
@@ -272,7 +272,7 @@ may_match(const struct viewer *s, const struct act *a, const struct message *m, 
 	case KEY_ALL:
 		return found;
 	case KEY_SUBJECT:
-		/* A part of it is enough. */
+		/* A part of it suffices. */
 		return m->id == 0 || found || !same;
 	case KEY_TEXT:
 		return m->id == 0 || found == same;
@@ -379,7 +379,7 @@ read_counts(struct viewer *s, struct words *w, struct counts *c)
 	return words_skip(w, ")") && w->p == w->end && !w->bad;
 }
 
-/* All of one moment, which is one of those in which the command was under way. */
+/* All must be as of one moment while the command was in progress. */
 void
 judge_status(struct viewer *s, struct words *w)
 {
@@ -399,7 +399,7 @@ judge_status(struct viewer *s, struct words *w)
 
 /* ---- replies */
 
-/* Nobody has to be told what became of a message that is gone, but that it is. */
+/* Nobody must be told what happened to a removed message, except that it is gone. */
 static void
 check_flags_told(struct viewer *s, const struct seat *seat, const struct message *m, uint64_t since)
 {
@@ -411,7 +411,7 @@ check_flags_told(struct viewer *s, const struct seat *seat, const struct message
 			    f, m->uid);
 }
 
-/* The mailbox is what it was at that moment or later (RFC 9051 section 5.2): nothing is untold. */
+/* The mailbox is as of that moment or later (RFC 9051 section 5.2): nothing remains to be told. */
 static void
 check_settled(struct viewer *s, uint64_t since)
 {
@@ -457,7 +457,7 @@ check_recents(struct viewer *s)
 		truth_fault(s->truth, "RECENT was %u, but %zu messages are", b->recent, known);
 }
 
-/* Each message asked for has been answered with what was asked for. */
+/* Each requested message was answered, with everything requested. */
 static void
 check_answered(struct viewer *s, const struct act *a, unsigned items)
 {
@@ -485,7 +485,7 @@ wrote(struct viewer *s, const struct act *a, bool sure)
 	}
 }
 
-/* What was told of the own change holds it, but for what others did meanwhile. */
+/* The response to the session's own change must show it, except for what others did meanwhile. */
 static bool
 shows_own(const struct message *m, const struct act *a, uint32_t flags)
 {
@@ -511,8 +511,8 @@ end_store(struct viewer *s, struct act *a, bool ok)
 			continue;
 		if (!a->silent && !shows_own(m, a, seat->flags))
 			truth_fault(s->truth, "UID %u does not show what STORE set", m->uid);
-		/* RFC 9051 section 6.4.6: the client knows what it asked for, whatever it is told.
-		 */
+		/* RFC 9051 section 6.4.6: the client knows what it asked for, whatever it is
+		 * told. */
 		if (a->silent && seat->got_tag != a->tag)
 			seat->flags = (seat->flags & ~a->which) | a->value;
 	}
@@ -527,7 +527,7 @@ end_fetch(struct viewer *s, struct act *a, bool ok)
 		check_answered(s, a, a->items & ~(unsigned)ITEM_PEEK);
 }
 
-/* What is still there after it was not taken by it. */
+/* Messages that still exist afterwards were not removed. */
 static void
 end_removal(struct viewer *s, struct act *a)
 {
@@ -551,7 +551,7 @@ end_removal(struct viewer *s, struct act *a)
 
 /* ---- COPYUID and APPENDUID */
 
-/* What the copy of a message has for flags, as far as it is known. */
+/* The flags of a message's copy, as far as known. */
 static void
 flags_of_source(const struct viewer *s, const struct act *a, const struct message *m,
     uint32_t *flags_r, uint32_t *open_r)
@@ -587,7 +587,7 @@ copied(struct viewer *s, struct act *a, uint32_t from, uint32_t to)
 	truth_gone(s->truth, m);
 }
 
-/* Those that were asked for and not copied have to be gone. */
+/* Messages that were to be copied and were not must be gone. */
 static void
 check_left_out(struct viewer *s, const struct act *a, const struct numbers *from)
 {
@@ -600,7 +600,8 @@ check_left_out(struct viewer *s, const struct act *a, const struct numbers *from
 	}
 }
 
-/* "38505 304,319:320 3956:3958"; empty: nothing was copied.  Not ok: all were to be, or none. */
+/* "38505 304,319:320 3956:3958"; empty: nothing was copied.  Not ok: all of them should have been,
+ * or none. */
 static void
 take_copyuid(struct viewer *s, struct act *a, bool ok, struct str code)
 {
@@ -615,7 +616,7 @@ take_copyuid(struct viewer *s, struct act *a, bool ok, struct str code)
 		if (w.bad || from.n != to.n)
 			truth_fault(s->truth, "this is no COPYUID");
 	}
-	/* Nobody else took them, the command itself aside. */
+	/* Nobody but this command removed them. */
 	if (a->removal != NULL)
 		for (size_t i = 0; i < a->uids.n; i++)
 			if (!numbers_has(&from, a->uids.v[i]))
@@ -667,7 +668,7 @@ end_append(struct viewer *s, struct act *a, struct str code)
 
 /* ---- the reply itself */
 
-/* RFC 2180 section 4: somebody has expunged one of those that it spoke of by number. */
+/* RFC 2180 section 4: somebody has expunged one of the messages that it named by number. */
 static bool
 expunge_issued(const struct viewer *s, const struct act *a, struct str code)
 {

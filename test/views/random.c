@@ -2,10 +2,10 @@
 /*
  * usage: test_random [RUNS [SEED]]
  *
- * Sessions that do anything, on a fake loop, where a seed says what goes next: some bytes of a
- * session's input, one task of the loop (a read, a job, a change, a watch, a piece of output),
- * time, jobs that are held up, output that is not taken.  At the end of any reading another
- * connection may change the mailbox.  Without SEED the seeds are always the same.
+ * Sessions that do anything, on a fake loop, where a seed decides what happens next: some bytes of
+ * a session's input, one task of the loop (a read, a job, a change, a watch, a piece of output),
+ * time, delayed jobs, unread output.  At the end of any reading another connection may change the
+ * mailbox.  Without SEED the seeds are always the same.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,9 +2,9 @@
 /*
  * usage: views PORT USER PASSWORD SECONDS SEED [ROUND]
  *
- * Sessions on a running server, whose threads decide what happens between what.  They go on in
- * rounds: each has two new mailboxes and its own seed, SEED plus its number, and ends with all
- * sessions saying NOOP and looking at everything.  ROUND: only that one.
+ * Sessions on a running server, whose threads decide the order of events.  They run in rounds: each
+ * has two new mailboxes and its own seed, SEED plus its number, and ends with all sessions sending
+ * NOOP and reading everything.  ROUND: only that one.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,7 +26,7 @@
 #define PATIENCE_MS 60000 /* no reply may take longer */
 #define PIECE 65536
 #define SIZE_MAX_TEXT (5u << 20)
-#define RECEIVE 65536 /* small: a large message is a while on its way */
+#define RECEIVE 65536 /* small, so that a large message takes a while */
 
 struct client {
 	struct viewer s;
@@ -38,7 +38,7 @@ struct client {
 struct round {
 	struct truth truth;
 	struct client clients[SESSIONS];
-	uint64_t random, heard; /* when something came last */
+	uint64_t random, heard; /* when something arrived last */
 	uint64_t bytes;
 };
 
@@ -66,7 +66,7 @@ dial(void)
 	return fd;
 }
 
-/* Lines that are sent at once by a connection of its own; each has to be answered by OK. */
+/* Sends lines at once on a connection of its own; each must be answered with OK. */
 static void
 manage(const char *verb, const struct truth *t)
 {
@@ -116,7 +116,7 @@ take(struct round *r, struct client *c)
 	if (!c->greeted) {
 		const char *nl = str_chr(bytes, '\n');
 
-		c->greeted = nl != NULL; /* it comes in one piece, or the rest of it is looked at */
+		c->greeted = nl != NULL; /* it arrives in one piece, or its rest is read as well */
 		bytes = nl != NULL ? str_range(nl + 1, bytes.p + bytes.n) : STR_NONE;
 	}
 	viewer_take(&c->s, bytes);
@@ -173,7 +173,7 @@ ask(struct round *r, struct client *c)
 			viewer_done(&c->s);
 		return;
 	}
-	/* The next one at once, now and then several. */
+	/* The next one at once, and sometimes several. */
 	if (c->s.act_count > 0 && random_below(&r->random, 50) != 0)
 		return;
 	if (random_below(&r->random, 4) == 0)
@@ -257,7 +257,7 @@ begin(struct round *r, uint64_t seed)
 	}
 }
 
-/* False: a contradiction was found, and printed. */
+/* False: a contradiction was found and printed. */
 static bool
 run(uint64_t seed, uint64_t ms, uint64_t *commands)
 {

@@ -7,7 +7,7 @@
 
 #define SHOWN 200 /* bytes of a line in the log */
 
-/* Permuted congruential steps (splitmix64). */
+/* A pseudorandom generator (splitmix64). */
 uint64_t
 random_next(uint64_t *state)
 {
@@ -234,7 +234,7 @@ truth_removal(struct truth *t, struct mailbox *box, bool deleted_only, bool all)
 	return r;
 }
 
-/* The latest beginning of a write of the flag that is sure to have been done before since. */
+/* The latest beginning of a write of the flag that was certainly done before since. */
 static uint64_t
 settled(const struct message *m, uint32_t flag, uint64_t since)
 {
@@ -260,7 +260,7 @@ truth_may_be(const struct message *m, uint32_t flag, bool set, uint64_t since, u
 			*floor_r = floor;
 		return true;
 	}
-	/* What it came with is older than every write. */
+	/* The flags that it was added with are older than every write. */
 	if (end == 0 && floor == 0 &&
 	    ((m->base_open & flag) != 0 || ((m->base & flag) != 0) == set))
 		low = 0;
@@ -322,7 +322,7 @@ static bool
 may_count_at(const struct truth *t, const struct mailbox *box, const struct counts *c, uint64_t at)
 {
 	struct range messages = {0, 0}, unseen = {0, 0}, deleted = {0, 0}, uidnext = {1, 1};
-	bool open = box->arriving > 0; /* there may be some that nobody has told of */
+	bool open = box->arriving > 0; /* there may be some that nobody has been told about */
 
 	for (size_t i = 0; i < box->count; i++) {
 		const struct message *m = box->messages[i];
@@ -355,7 +355,7 @@ truth_may_count(
 	return false;
 }
 
-/* Nobody can find out any more that it took something. */
+/* Whether nobody can find out any more that it removed something. */
 static bool
 is_over(const struct truth *t, const struct mailbox *box, const struct removal *r)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a client may believe, response by response (RFC 3501 and RFC 9051 sections 2.3, 5.2, 5.5
- * and 7; RFC 6851; RFC 4315).
+ * What a client may believe, response by response (RFC 3501 and RFC 9051 sections 2.3, 5.2, 5.5 and
+ * 7; RFC 6851; RFC 4315).
  */
 #include "viewer.h"
 
@@ -204,7 +204,7 @@ take_untagged(struct viewer *s, struct words *w)
 		w->bad = true;
 }
 
-/* A command is now what the server works on. */
+/* The server now works on the next command. */
 static void
 next_act(struct viewer *s)
 {

@@ -2,11 +2,11 @@
 #ifndef TEST_VIEWS_VIEWER_H
 #define TEST_VIEWS_VIEWER_H
 /*
- * A client: what it has asked for, and what it may believe of the mailbox that it has selected.
+ * A client: its commands, and what it may believe about its selected mailbox.
  *
- * The driver calls viewer_next() or one of the viewer_…() that say what to ask, sends what is in
- * `out`, and gives what comes to viewer_take(), which reads every response and compares it with
- * what the client believes and with the truth.
+ * The driver calls viewer_next(), or one of the viewer_…() for a given command, sends `out`, and
+ * passes whatever arrives to viewer_take(), which reads every response and compares it with what
+ * the client believes and with the truth.
  */
 #include "truth.h"
 
@@ -49,42 +49,43 @@ struct act { /* a command that was sent */
 	enum verb verb;
 	bool uid, silent, all, idling, done;
 	uint64_t sent, done_sent;
-	struct numbers uids; /* of the messages asked for; with all: every one there is */
+	struct numbers uids; /* of the requested messages; with all: every known one */
 	struct numbers at;   /* their numbers */
 	unsigned items;
 	enum key key;
 	uint32_t which, value;  /* STORE; SEARCH: which flag */
 	uint32_t id;            /* SEARCH */
-	struct mailbox *box;    /* which it is about */
+	struct mailbox *box;    /* the mailbox it is about */
 	struct mailbox *target; /* COPY, MOVE, APPEND, STATUS */
 	struct numbers ids;     /* APPEND: texts */
 	uint32_t flags;         /* APPEND */
 	struct removal *removal;
-	char *code;    /* MOVE: what COPYUID said */
-	bool searched; /* SEARCH, STATUS: the result has come */
+	char *code;    /* MOVE: from COPYUID */
+	bool searched; /* SEARCH, STATUS: the result has arrived */
 };
 
 /* A message as the client knows it. */
 struct seat {
-	uint32_t uid; /* 0: not told */
+	uint32_t uid; /* 0: unknown */
 	uint32_t flags;
-	bool flagged;   /* flags were told */
-	uint64_t since; /* its EXISTS was told after that moment */
+	bool flagged;   /* flags are known */
+	uint64_t since; /* its EXISTS came after that moment */
 	uint64_t floor[FLAGS];
 	unsigned got_tag, got; /* items that this command has brought */
 };
 
-/* All that it keeps of a mailbox, from one selection to the next if it wants to go on with it. */
+/* Everything it keeps about a mailbox, from one selection to the next if it wants to continue with
+ * it. */
 struct belief {
 	struct mailbox *box; /* NULL: none is selected */
 	uint32_t uidvalidity, uidnext;
 	bool read_only;
-	unsigned selection; /* a number of its own */
-	uint32_t keywords;  /* as FLAGS named them */
+	unsigned selection; /* a unique number */
+	uint32_t keywords;  /* as in FLAGS */
 	bool flags_told;
 	uint32_t recent;
 	struct seat *seats;
-	size_t count, cap, first; /* first: how many there were when it was selected */
+	size_t count, cap, first; /* first: how many there were at its selection */
 };
 
 #define PIPELINE 4
@@ -96,12 +97,12 @@ struct viewer {
 	bool rev2, logged_in, bye;
 	enum habit { HABIT_ANYTHING, HABIT_CHURN, HABIT_LOOK } habit;
 	struct belief belief;
-	struct act *acts[PIPELINE + 1]; /* under way, the oldest first */
+	struct act *acts[PIPELINE + 1]; /* in progress, the oldest first */
 	size_t act_count;
-	struct mailbox *selecting; /* where it will be when all is answered */
+	struct mailbox *selecting; /* where it will be after all replies */
 	bool will_read_only;
 	unsigned tag;
-	uint64_t answered; /* when the last command was */
+	uint64_t answered; /* when the last command was answered */
 	uint64_t commands;
 	struct buf in, out;
 };
@@ -109,7 +110,7 @@ struct viewer {
 void viewer_init(struct viewer *s, struct truth *truth, unsigned number, bool rev2);
 void viewer_fini(struct viewer *s);
 
-/* What the server sent. */
+/* Takes what the server sent. */
 void viewer_take(struct viewer *s, struct str bytes);
 
 /* ---- asking; uids and numbers are taken from the belief ---- */
@@ -130,13 +131,13 @@ void viewer_copy(
 void viewer_status(struct viewer *s, struct mailbox *box);
 void viewer_append(struct viewer *s, struct mailbox *target, unsigned count, uint32_t flags);
 
-/* By its seed: one more command, if it may have one more under way. */
+/* One more command, chosen by its seed, if it may have one more in progress. */
 void viewer_next(struct viewer *s);
-/* May it speak of numbers, or may some that are on their way be shifted? */
+/* Whether it may use message numbers, or whether pending responses may shift them. */
 bool viewer_may_number(const struct viewer *s);
-bool viewer_idles(const struct viewer *s); /* IDLE is on, and DONE was not said */
+bool viewer_idles(const struct viewer *s); /* in IDLE, before DONE */
 
-/* At the end, when all have said NOOP and have looked at all flags: what they believe is the same,
- * and it is the truth. */
+/* At the end, when all have sent NOOP and read all flags: their beliefs are the same, and they are
+ * the truth. */
 void sessions_agree(struct viewer *const *sessions, size_t n);
 #endif

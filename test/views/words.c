@@ -8,7 +8,7 @@
 struct words
 words_of(struct str s)
 {
-	if (s.n == 0) /* there may be no pointer to add to */
+	if (s.n == 0) /* the pointer may be NULL */
 		s.p = "";
 	return (struct words){.p = s.p, .end = s.p + s.n};
 }

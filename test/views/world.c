@@ -142,7 +142,7 @@ submit(struct store_change *c)
 	TS_ASSERT(store_submit_wait(c) == TS_OK);
 }
 
-/* Flags of the truth are bits in the order of the system's, then keywords by number. */
+/* The truth's flags are bits: the system flags in order, then keywords by number. */
 static void
 set_flags(uint32_t flags, struct store_flags *system, const struct str **keywords, size_t *count,
     struct arena *arena)
@@ -210,7 +210,7 @@ world_append(struct world *w, unsigned count, uint32_t flags)
 	store_change_free(&c);
 }
 
-/* The first mailbox has it before the other gets it: the same bytes (store_upload_share()). */
+/* The first mailbox gets it before the other: the same bytes (store_upload_share()). */
 static void
 deliver(struct world *w)
 {
@@ -234,7 +234,7 @@ deliver(struct world *w)
 	memmove(w->ready, w->ready + 1, w->ready_count * sizeof(*w->ready));
 }
 
-/* Those that are there now, from the first on in steps; the last one if from is SIZE_MAX. */
+/* Picks from the existing messages, from one on in steps; the last one if from is SIZE_MAX. */
 static roaring_bitmap_t *
 pick(struct world *w, size_t from, size_t step, size_t most)
 {

@@ -2,10 +2,9 @@
 #ifndef TEST_VIEWS_WORLD_H
 #define TEST_VIEWS_WORLD_H
 /*
- * Sessions on a whole server in this process, on a fake loop: what happens when is the test's to
- * say.  Changes that no session asks for are made in the store, as those of another connection
- * are; they may be made at a hold point, which is before any look that a session takes at a
- * mailbox.
+ * Sessions on a whole server in this process, on a fake loop: the test decides what happens when.
+ * Changes that no session makes are made directly in the store, like those of another connection;
+ * they may be made at a hold point, at the end of any reading of a mailbox.
  */
 #include "site.h"
 #include "viewer.h"
@@ -24,25 +23,25 @@ struct world {
 	unsigned looks;
 	bool tasks; /* the end of each task of the loop is a hold point, too */
 	void *arg;
-	struct ready { /* texts that were uploaded, for APPENDs */
+	struct ready { /* uploaded texts, for APPENDs */
 		uint32_t id;
 		struct store_upload *upload;
 	} ready[READY];
 	unsigned ready_count;
 };
 
-/* A server with user alice; more than one run may be made on it. */
+/* Starts a server with user alice; it can be used for several runs. */
 void world_open(struct world *world);
 void world_close(struct world *world);
-/* A run: two empty mailboxes and so many sessions, which are logged in. */
+/* Begins a run: two empty mailboxes and this many sessions, logged in. */
 void world_begin(struct world *world, uint64_t seed, unsigned sessions);
 void world_end(struct world *world);
 
-/* What the session has to say goes to the server, up to so many bytes. */
+/* Passes the session's output to the server, up to so many bytes. */
 void world_send(struct world *world, unsigned session, size_t most);
-/* What the server has said comes to the sessions. */
+/* Passes the server's output to the sessions. */
 void world_take(struct world *world);
-/* All of it, until nothing happens any more. */
+/* Does both until nothing happens any more. */
 void world_run(struct world *world);
 
 /* ---- changes that another connection makes, on the first mailbox ---- */
@@ -54,20 +53,21 @@ enum change {
 	CHANGE_EXPUNGE_ALL,
 	CHANGE_MOVE_SECOND, /* to the other mailbox */
 	CHANGE_APPEND,
-	CHANGE_APPEND_KEYWORD, /* one that was not there */
+	CHANGE_APPEND_KEYWORD, /* a new one */
 	CHANGE_KEYWORD,        /* another, on the third */
 	CHANGE_SEEN,           /* on all */
 	CHANGE_FLAGS,          /* others, on some */
 	CHANGE_DELETED,        /* on the last */
-	CHANGE_APPEND_EXPUNGE, /* one comes, one goes */
-	CHANGE_DELIVER,        /* one comes to both mailboxes, as by LMTP */
+	CHANGE_APPEND_EXPUNGE, /* one is added, one removed */
+	CHANGE_DELIVER,        /* one is added to both mailboxes, as by LMTP */
 	CHANGES
 };
 extern const char *const change_names[CHANGES];
-/* A moment of the truth for each.  Blobs that nobody needs any more are freed at once. */
+/* Makes the change; each takes a moment of the truth.  Blobs that nobody needs any more are freed
+ * at once. */
 void world_change(struct world *world, enum change change);
-/* Makes ready what they need; not at a hold point. */
+/* Prepares what changes need; not at a hold point. */
 void world_prepare(struct world *world);
-/* So many messages, READY at the most. */
+/* Adds so many messages, at most READY. */
 void world_append(struct world *world, unsigned count, uint32_t flags);
 #endif

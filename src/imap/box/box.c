@@ -66,7 +66,7 @@ look_first(struct imap_box *box, struct imap_selected *selected)
 	selected->unseen = box->recents ? first_unseen(box->mailbox, &counters) : 0;
 	imap_read_keywords(box, &selected->keywords);
 	imap_box_claim_end(box);
-	box->modseq = counters.modseq;
+	box->modseq = box->complete = counters.modseq;
 	box->uidvalidity = counters.uidvalidity;
 	selected->uidnext = counters.uidnext;
 	imap_box_add_recent(box, box->uids, mark);

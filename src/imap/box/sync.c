@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Untagged updates of the selected mailbox: the one place that sends EXPUNGE,
- * EXISTS, RECENT, FLAGS and unasked FETCH (RFC 9051 sections 5.2 and 7.5).
+ * Untagged updates of the selected mailbox: the one place that sends EXPUNGE or VANISHED,
+ * EXISTS, RECENT, FLAGS and unasked FETCH (RFC 9051 sections 5.2 and 7.5, RFC 7162).
  *
  * Looking and telling are apart.  look_at_mailbox() reads the mailbox once: what is new,
  * what is gone, which flags changed, from which mark on messages are recent,
@@ -11,8 +11,10 @@
  */
 #include "imap/box/box_int.h"
 #include "imap/place/rights.h"
+#include "wire/cmd/condstore.h"
 
 #define WINDOW 64
+#define VANISHED_PIECE 16384u /* messages of one response: removing them takes time, too */
 
 /* ---- looking */
 
@@ -107,9 +109,10 @@ tell_new(struct imap_conn *conn, struct imap_box *box, const struct look *l)
 		wire_out_number(imap_out(conn), (uint32_t)now, "RECENT");
 }
 
-/* EXPUNGE with sequence numbers that go down as one goes on (RFC 9051 section 7.5.1). */
+/* EXPUNGE with sequence numbers that go down as one goes on (RFC 9051 section 7.5.1).  Those that
+ * were told are gone from both sets. */
 static void
-tell_expunged(struct imap_conn *conn, struct imap_box *box)
+print_expunged(struct imap_conn *conn, struct imap_box *box)
 {
 	struct buf *out = imap_out(conn);
 	roaring_uint32_iterator_t it;
@@ -124,9 +127,41 @@ tell_expunged(struct imap_conn *conn, struct imap_box *box)
 		roaring_bitmap_remove(box->uids, from);
 		roaring_previous_uint32_iterator(&it);
 	}
-	if (from == 0)
-		return;
 	roaring_bitmap_remove_range(box->expunged, from, (uint64_t)UINT32_MAX + 1);
+}
+
+/* The same by UIDs (RFC 7162 section 3.2.10.2). */
+static void
+print_vanished(struct imap_conn *conn, struct imap_box *box)
+{
+	struct buf *out = imap_out(conn);
+	roaring_uint32_iterator_t it;
+	struct wire_set_out set;
+	size_t before = out->n;
+	uint32_t last = 0;
+
+	wire_out_vanished_begin(out, false, &set);
+	roaring_init_iterator(box->expunged, &it);
+	for (uint32_t n = 0;
+	     it.has_value && n < VANISHED_PIECE && out->n - before < IMAP_PRINT_BYTES; n++) {
+		last = it.current_value;
+		wire_set_out_add(&set, last, last);
+		roaring_bitmap_remove(box->uids, last);
+		roaring_advance_uint32_iterator(&it);
+	}
+	wire_out_vanished_end(&set);
+	roaring_bitmap_remove_range(box->expunged, 0, (uint64_t)last + 1);
+}
+
+static void
+tell_expunged(struct imap_conn *conn, struct imap_box *box)
+{
+	if (roaring_bitmap_is_empty(box->expunged))
+		return;
+	if (imap_dialect(conn)->qresync)
+		print_vanished(conn, box);
+	else
+		print_expunged(conn, box);
 	roaring_bitmap_and_inplace(box->recent, box->uids);
 	roaring_bitmap_and_inplace(box->pending, box->uids);
 	for (size_t i = 0; conn->server->reg.expunged[i] != NULL; i++)
@@ -138,27 +173,36 @@ tell_expunged(struct imap_conn *conn, struct imap_box *box)
 /* False: it is not in the view. */
 static bool
 print_fetch_flags(struct imap_conn *conn, const struct imap_keywords *keywords,
-    const struct store_message *msg, bool uid)
+    const struct store_message *msg, unsigned what)
 {
 	struct imap_box *box = imap_box(conn);
+	bool modseq = imap_dialect(conn)->condstore;
 	struct buf *out = imap_out(conn);
 	uint32_t seq = imap_view_seq(box, msg->uid);
 
 	if (seq == 0)
 		return false;
 	wire_out_fetch_begin(out, seq);
-	if (uid) {
+	if ((what & IMAP_PRINT_UID) != 0 || modseq) { /* RFC 7162 section 3.2.4 */
 		wire_out_fetch_number(out, WIRE_FETCH_UID, msg->uid);
 		wire_out_fetch_sp(out);
 	}
-	imap_print_flags(box, keywords, msg, out);
+	if ((what & IMAP_PRINT_FLAGS) != 0)
+		imap_print_flags(box, keywords, msg, out);
+	if ((what & IMAP_PRINT_FLAGS) != 0 && modseq)
+		wire_out_fetch_sp(out);
+	if (modseq) {
+		wire_out_fetch_other(out, "MODSEQ");
+		wire_out_modseq(out, msg->modseq);
+		box->modseq_told = true;
+	}
 	wire_out_fetch_end(out);
 	return true;
 }
 
 uint32_t
-imap_print_fetch_flags(
-    struct imap_conn *conn, const roaring_bitmap_t *set, uint32_t from, bool uid, uint64_t *told)
+imap_print_fetch_flags(struct imap_conn *conn, const roaring_bitmap_t *set, uint32_t from,
+    unsigned what, uint64_t *told)
 {
 	const struct imap_box *box = imap_box(conn);
 	const struct buf *out = imap_out(conn);
@@ -171,10 +215,10 @@ imap_print_fetch_flags(
 		n = store_mailbox_window(box->mailbox, set, from, msgs, WINDOW);
 		imap_read_keywords(box, &keywords);
 		store_mailbox_read_end(box->mailbox);
-		if (n > 0)
+		if (n > 0 && (what & IMAP_PRINT_FLAGS) != 0)
 			imap_tell_keywords(conn, &keywords);
 		for (i = 0; i < n && (i == 0 || out->n - before < IMAP_PRINT_BYTES); i++)
-			*told += print_fetch_flags(conn, &keywords, &msgs[i], uid);
+			*told += print_fetch_flags(conn, &keywords, &msgs[i], what);
 		if (i > 0)
 			from = msgs[i - 1].uid + 1; /* 0 behind the last one there can be */
 	} while (n == WINDOW && from != 0 && out->n - before < IMAP_PRINT_BYTES);
@@ -205,7 +249,8 @@ tell_flags(struct imap_conn *conn, struct imap_box *box)
 	if (roaring_bitmap_is_empty(box->pending))
 		return;
 	/* With UID, since RFC 9051 section 6.4.9 wants it there for the UID commands. */
-	from = imap_print_fetch_flags(conn, box->pending, 0, true, &told);
+	from =
+	    imap_print_fetch_flags(conn, box->pending, 0, IMAP_PRINT_FLAGS | IMAP_PRINT_UID, &told);
 	if (from == 0)
 		roaring_bitmap_clear(box->pending);
 	else
@@ -272,8 +317,11 @@ imap_sync(struct imap_teller *teller, struct imap_conn *conn, bool may_expunge)
 	if (l.fresh != NULL)
 		tell_new(conn, box, &l);
 	forget_look(&l);
-	tell_flags(conn, box);
-	teller->due = (may_expunge && !roaring_bitmap_is_empty(box->expunged)) ||
-	              !roaring_bitmap_is_empty(box->pending);
+	teller->due = may_expunge && !roaring_bitmap_is_empty(box->expunged);
+	if (!teller->due) /* no MODSEQ goes before an EXPUNGE that may be told */
+		tell_flags(conn, box);
+	teller->due |= !roaring_bitmap_is_empty(box->pending);
+	if (roaring_bitmap_is_empty(box->expunged) && roaring_bitmap_is_empty(box->pending))
+		box->complete = box->modseq;
 	return true;
 }

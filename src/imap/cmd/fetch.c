@@ -23,6 +23,9 @@ struct fetch {
 	struct imap_render render;
 	roaring_bitmap_t *uids;
 	roaring_bitmap_t *seen; /* NULL, or where this command set \Seen */
+	bool sets_seen;         /* unless they all have it */
+	size_t modifier;        /* the next that tells something before the messages */
+	void *modifier_state;   /* its own */
 	uint32_t from;          /* the next window begins here */
 	uint64_t found;
 	bool last; /* the window at hand is the last one */
@@ -199,12 +202,19 @@ fetch_job(struct imap_cmd *cmd)
 	return cmd_goto(cmd, &rendered_step);
 }
 
+static bool
+tells_modseq(const struct fetch *f)
+{
+	return f->render.has_modseq || (f->seen != NULL && f->render.dialect->condstore);
+}
+
 static enum imap_next
 fetch_window(struct imap_cmd *cmd)
 {
 	struct fetch *f = cmd->state;
 
 	fill_window(f);
+	imap_box(cmd->conn)->modseq_told |= tells_modseq(f) && f->render.count > 0;
 	/* RFC 9051 section 7.3.5: FLAGS names the keywords that FETCH shows. */
 	if (f->render.keywords != NULL && f->render.count > 0)
 		imap_tell_keywords(cmd->conn, f->render.keywords);
@@ -300,7 +310,8 @@ narrow(struct imap_cmd *cmd, struct fetch *f)
 	for (size_t i = 0; i < f->args.modifiers.n; i++) {
 		const struct imap_fetch_modifier *row = f->modifiers[i].row;
 
-		row->narrow(cmd, f->modifiers[i].kept, f->uids);
+		if (row->narrow != NULL)
+			row->narrow(cmd, f->modifiers[i].kept, f->uids);
 	}
 }
 
@@ -323,40 +334,108 @@ settle_list(struct imap_cmd *cmd, struct wire_fetch *args)
 	args->modifiers.n = 0;
 }
 
+/* NULL, or what is wrong with the modifiers. */
+static const char *
+plan_modifiers(struct imap_cmd *cmd, struct fetch *f)
+{
+	const char *fault = imap_params_find(cmd, &f->args.modifiers, find_modifier, &f->modifiers);
+
+	for (size_t i = 0; fault == NULL && i < f->args.modifiers.n; i++) {
+		const struct imap_fetch_modifier *row = f->modifiers[i].row;
+
+		if (row->check != NULL)
+			fault = row->check(cmd, &f->args);
+	}
+	return fault;
+}
+
+static bool
+has_item(const struct wire_fetch_item *items, size_t n, enum wire_fetch_id id, struct str name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (items[i].id == id && (name.p == NULL || str_eq(items[i].name, name)))
+			return true;
+	return false;
+}
+
+/* Adds the items that modifiers imply, behind those that were asked for, and UID before them where
+ * RFC 9051 section 6.4.9 wants it. */
+static void
+add_implied(struct imap_cmd *cmd, struct fetch *f)
+{
+	struct wire_fetch *args = &f->args;
+	bool uid = cmd->uid && !has_item(args->items, args->n_items, WIRE_FETCH_UID, STR_NONE);
+	struct wire_fetch_item *items;
+	size_t n = 0;
+
+	if (!uid && args->modifiers.n == 0)
+		return;
+	items = arena_array(cmd->arena, 1 + args->n_items + args->modifiers.n, sizeof(*items));
+	if (uid)
+		items[n++].id = WIRE_FETCH_UID;
+	memcpy(items + n, args->items, args->n_items * sizeof(*items));
+	n += args->n_items;
+	for (size_t i = 0; i < args->modifiers.n; i++) {
+		const struct imap_fetch_modifier *row = f->modifiers[i].row;
+		struct wire_fetch_item item = {.id = WIRE_FETCH_OTHER};
+
+		if (row->implies == NULL)
+			continue;
+		item.name = str_of(row->implies);
+		if (!has_item(items, n, item.id, item.name))
+			items[n++] = item;
+	}
+	args->items = items;
+	args->n_items = n;
+}
+
 /* NULL, or what is wrong with the items. */
 static const char *
 plan(struct imap_cmd *cmd, struct fetch *f, bool *seen_r)
 {
 	struct wire_fetch *args = &f->args;
-	struct wire_fetch_item *items;
+	struct imap_render *r = &f->render;
 	const char *fault;
-	bool has_uid = false;
 
 	*seen_r = false;
-	f->render.surrogates = imap_wants_surrogates(cmd->conn);
+	r->surrogates = imap_wants_surrogates(cmd->conn);
 	settle_list(cmd, args);
-	fault = imap_params_find(cmd, &args->modifiers, find_modifier, &f->modifiers);
+	fault = plan_modifiers(cmd, f);
 	if (fault != NULL)
 		return fault;
+	add_implied(cmd, f);
 	for (size_t i = 0; i < args->n_items; i++) {
 		fault = claim_item(cmd, &args->items[i]);
 		if (fault != NULL)
 			return fault;
-		has_uid = has_uid || args->items[i].id == WIRE_FETCH_UID;
-		f->render.has_flags = f->render.has_flags || args->items[i].id == WIRE_FETCH_FLAGS;
-		f->render.needs |= imap_render_needs(&args->items[i]);
-		if (f->render.surrogates && (f->render.needs & IMAP_NEEDS_BLOB) != 0)
-			f->render.needs |= IMAP_NEEDS_SUMMARY; /* which says whether */
+		r->needs |= imap_render_needs(&args->items[i]);
+		if (r->surrogates && (r->needs & IMAP_NEEDS_BLOB) != 0)
+			r->needs |= IMAP_NEEDS_SUMMARY; /* which says whether */
 		*seen_r = *seen_r || sets_seen(&args->items[i]);
 	}
-	items = args->items;
-	if (cmd->uid && !has_uid) { /* RFC 9051 section 6.4.9 */
-		items = arena_array(cmd->arena, args->n_items + 1, sizeof(*items));
-		items[0].id = WIRE_FETCH_UID;
-		memcpy(items + 1, args->items, args->n_items * sizeof(*items));
-	}
-	imap_render_items(&f->render, cmd->arena, items, args->n_items + (items != args->items));
+	r->has_flags = has_item(args->items, args->n_items, WIRE_FETCH_FLAGS, STR_NONE);
+	r->has_uid = has_item(args->items, args->n_items, WIRE_FETCH_UID, STR_NONE);
+	r->has_modseq = has_item(args->items, args->n_items, WIRE_FETCH_OTHER, STR("MODSEQ"));
+	imap_render_items(r, cmd->arena, args->items, args->n_items);
 	return NULL;
+}
+
+/* It begins: extensions learn what it names. */
+static void
+tell_asked(struct imap_cmd *cmd, const struct fetch *f)
+{
+	for (size_t i = 0; i < f->args.n_items; i++) {
+		const struct imap_claimed *claimed = imap_claimed(&f->args.items[i]);
+
+		if (claimed != NULL && claimed->row->asked != NULL)
+			claimed->row->asked(cmd->conn);
+	}
+	for (size_t i = 0; i < f->args.modifiers.n; i++) {
+		const struct imap_fetch_modifier *row = f->modifiers[i].row;
+
+		if (row->asked != NULL)
+			row->asked(cmd->conn);
+	}
 }
 
 static void
@@ -409,13 +488,50 @@ hold_messages(struct fetch *f)
 }
 
 static enum imap_next
-cmd_fetch(struct imap_cmd *cmd)
+begin_windows(struct imap_cmd *cmd)
 {
 	static const struct imap_step seen_step = {"fetch-seen", fetch_seen};
-	struct fetch *f = arena_new_object(cmd->arena, struct fetch);
+	struct fetch *f = cmd->state;
 	struct imap_box *box = imap_box(cmd->conn);
 	struct store_change *change;
 	roaring_bitmap_t *unseen;
+
+	if (!f->sets_seen && f->render.needs == 0 &&
+	    roaring_bitmap_get_cardinality(f->uids) <= f->render.window)
+		return cmd_goto(cmd, &window_step); /* one look does it all */
+	unseen = hold_messages(f);
+	if (!f->sets_seen || roaring_bitmap_is_empty(unseen)) {
+		roaring_bitmap_free(unseen);
+		return cmd_goto(cmd, &window_step);
+	}
+	change = cmd_change_of(cmd, STORE_CHANGE_FLAGS, box->mailbox);
+	change->uids = unseen;
+	change->mode = STORE_FLAGS_ADD;
+	store_flags_set(&change->flags, STORE_SEEN);
+	return cmd_change(cmd, change, &seen_step);
+}
+
+/* What modifiers tell before the messages. */
+static enum imap_next
+fetch_before(struct imap_cmd *cmd)
+{
+	struct fetch *f = cmd->state;
+
+	for (; f->modifier < f->args.modifiers.n; f->modifier++, f->modifier_state = NULL) {
+		const struct imap_fetch_modifier *row = f->modifiers[f->modifier].row;
+
+		if (row->before != NULL && !row->before(cmd, &f->args, &f->modifier_state))
+			return IMAP_YIELD;
+	}
+	return begin_windows(cmd);
+}
+
+static enum imap_next
+cmd_fetch(struct imap_cmd *cmd)
+{
+	static const struct imap_step before_step = {"fetch-before", fetch_before};
+	struct fetch *f = arena_new_object(cmd->arena, struct fetch);
+	struct imap_box *box = imap_box(cmd->conn);
 	const char *fault;
 	bool seen;
 
@@ -428,26 +544,15 @@ cmd_fetch(struct imap_cmd *cmd)
 	if (!imap_view_resolve(box, &f->args.set, cmd->uid, &f->uids))
 		return cmd_bad(cmd, "Invalid message number");
 	arena_on_free(cmd->arena, free_fetch, f);
+	tell_asked(cmd, f);
 	narrow(cmd, f);
 	prepare_render(cmd, f);
 	log_items(cmd, f);
 	/* RFC 4314 section 4: without "s" it is not set, and nobody complains. */
-	seen = seen && !box->read_only && (box->rights & AUTH_RIGHT_SEEN) != 0;
-	if (seen || f->render.has_flags)
+	f->sets_seen = seen && !box->read_only && (box->rights & AUTH_RIGHT_SEEN) != 0;
+	if (f->sets_seen || f->render.has_flags)
 		f->render.keywords = arena_new_object(cmd->arena, struct imap_keywords);
-	if (!seen && f->render.needs == 0 &&
-	    roaring_bitmap_get_cardinality(f->uids) <= f->render.window)
-		return cmd_goto(cmd, &window_step); /* one look does it all */
-	unseen = hold_messages(f);
-	if (!seen || roaring_bitmap_is_empty(unseen)) {
-		roaring_bitmap_free(unseen);
-		return cmd_goto(cmd, &window_step);
-	}
-	change = cmd_change_of(cmd, STORE_CHANGE_FLAGS, box->mailbox);
-	change->uids = unseen;
-	change->mode = STORE_FLAGS_ADD;
-	store_flags_set(&change->flags, STORE_SEEN);
-	return cmd_change(cmd, change, &seen_step);
+	return f->args.modifiers.n > 0 ? cmd_goto(cmd, &before_step) : begin_windows(cmd);
 }
 
 static const struct imap_cmd_def cmds[] = {

@@ -22,14 +22,24 @@ struct store_cmd {
 	roaring_bitmap_t *uids;       /* what was asked for; freed with the command */
 	uint64_t told;                /* the view's MODSEQ when the change was submitted */
 	bool partly;                  /* not all that was asked for is permitted */
-	uint32_t from;                /* printing: the next UID */
-	uint64_t answered;            /* printing: how many there were */
+	/* printing */
+	const roaring_bitmap_t *answer; /* of these */
+	unsigned what;                  /* enum imap_print */
+	uint32_t from;                  /* the next UID */
+	uint64_t answered;              /* how many there were */
 };
 
+/* RFC 2180 section 4.2.3: some are gone. */
 static enum imap_next
-stored(struct imap_cmd *cmd)
+stored(struct imap_cmd *cmd, bool expunged)
 {
-	return cmd_ok_code(cmd, cmd_code_of(cmd, cmd->conn->server->reg.stored), "Stored");
+	struct str code = cmd_code_of(cmd, cmd->conn->server->reg.stored);
+
+	if (!expunged)
+		return cmd_ok_code(cmd, code, "Stored");
+	return cmd_no(cmd,
+	    code.n > 0 ? arena_printf(cmd->arena, "%.*s", STR_ARG(code)) : "EXPUNGEISSUED",
+	    "Some of the messages have been expunged");
 }
 
 /* Each message asked for is answered with its flags (RFC 9051 section 6.4.6), a piece at a time. */
@@ -39,39 +49,86 @@ print_stored(struct imap_cmd *cmd)
 	struct store_cmd *s = cmd->state;
 	struct imap_box *box = imap_box(cmd->conn);
 
-	s->from = imap_print_fetch_flags(cmd->conn, s->uids, s->from, cmd->uid, &s->answered);
+	s->from = imap_print_fetch_flags(cmd->conn, s->answer, s->from, s->what, &s->answered);
 	if (s->from != 0)
 		return IMAP_YIELD;
 	/* What was printed just now need not be told again, whoever changed it up to then. */
 	box->silent = roaring_bitmap_copy(s->uids);
 	box->silent_modseq = cmd->change->modseq;
-	/* RFC 2180 section 4.2.3; also what went after it was changed and before it was answered.
-	 */
-	if (!cmd->uid && s->answered < roaring_bitmap_get_cardinality(s->uids))
-		return cmd_no(cmd, "EXPUNGEISSUED", "Some of the messages have been expunged");
-	return stored(cmd);
+	/* Also what went after it was changed and before it was answered. */
+	return stored(cmd, !cmd->uid && s->answered < roaring_bitmap_get_cardinality(s->uids));
+}
+
+/* After .SILENT: the MODSEQs of what was changed; then flags, too, of what was not, since they are
+ * perhaps not what the client takes them for (RFC 7162 section 3.1.3). */
+static enum imap_next
+print_modseqs(struct imap_cmd *cmd)
+{
+	struct store_cmd *s = cmd->state;
+
+	for (;;) {
+		if (s->answer != NULL)
+			s->from = imap_print_fetch_flags(
+			    cmd->conn, s->answer, s->from, s->what, &s->answered);
+		if (s->from != 0)
+			return IMAP_YIELD;
+		if ((s->what & IMAP_PRINT_FLAGS) != 0)
+			return stored(cmd, false);
+		s->what |= IMAP_PRINT_FLAGS;
+		s->answer = cmd->change->failed;
+	}
+}
+
+/* Of those that passed UNCHANGEDSINCE the MODSEQ is told whether or not it is another one. */
+static const roaring_bitmap_t *
+answered_by_modseq(const struct imap_cmd *cmd)
+{
+	const struct store_change *change = cmd->change;
+	const struct store_cmd *s = cmd->state;
+	roaring_bitmap_t *passed;
+
+	if (!change->check_unchanged)
+		return change->affected;
+	if (change->failed == NULL)
+		return s->uids;
+	passed = roaring_bitmap_andnot(s->uids, change->failed);
+	arena_on_free(cmd->arena, free_bitmap, passed);
+	return passed;
+}
+
+/* Silent, unless somebody else changed one of them in between (RFC 9051 section 6.4.6). */
+static void
+keep_silent(struct imap_box *box, const struct store_change *change, uint64_t told)
+{
+	if (change->prior_modseq > told || change->affected == NULL)
+		return;
+	/* What is pending is another's change, known and not yet told. */
+	box->silent = roaring_bitmap_andnot(change->affected, box->pending);
+	box->silent_modseq = change->modseq;
 }
 
 static enum imap_next
 after_store(struct imap_cmd *cmd)
 {
 	static const struct imap_step print = {"store-print", print_stored};
+	static const struct imap_step modseqs = {"store-modseqs", print_modseqs};
 	struct store_cmd *s = cmd->state;
-	struct imap_box *box = imap_box(cmd->conn);
 	struct store_change *change = cmd->change;
 
 	if (change->err != TS_OK)
 		return cmd_change_err(cmd, change);
+	s->what = cmd->uid ? IMAP_PRINT_UID : 0;
 	/* Who asked for silence and got less has to be told what there is now. */
-	if (!s->args.silent || s->partly)
+	if (!s->args.silent || s->partly) {
+		s->what |= IMAP_PRINT_FLAGS;
+		s->answer = s->uids;
 		return cmd_goto(cmd, &print);
-	/* Silent, unless somebody else changed one of them in between (RFC 9051 section 6.4.6). */
-	if (change->prior_modseq <= s->told && change->affected != NULL) {
-		/* What is pending is another's change, known and not yet told. */
-		box->silent = roaring_bitmap_andnot(change->affected, box->pending);
-		box->silent_modseq = change->modseq;
 	}
-	return stored(cmd);
+	keep_silent(imap_box(cmd->conn), change, s->told);
+	if (!imap_dialect(cmd->conn)->condstore)
+		return stored(cmd, false);
+	s->answer = answered_by_modseq(cmd);
+	return cmd_goto(cmd, &modseqs);
 }
 
 /* RFC 4314 section 4: which rights a STORE of these flags takes; it goes on with one of them. */
@@ -109,6 +166,8 @@ limit(struct imap_cmd *cmd, const struct store_cmd *s, struct store_change *chan
 	for (size_t i = 0; i < s->args.modifiers.n; i++) {
 		const struct imap_store_modifier *row = s->modifiers[i].row;
 
+		if (row->asked != NULL)
+			row->asked(cmd->conn);
 		row->limit(cmd, s->modifiers[i].kept, change);
 	}
 }
@@ -175,6 +234,9 @@ expunge_done(struct imap_cmd *cmd)
 	cmd->may_expunge = true;
 	if (cmd->change->err != TS_OK)
 		return cmd_err(cmd, cmd->change->err);
+	/* RFC 7162 sections 3.2.7 and 3.2.9 */
+	cmd->tell_modseq = imap_dialect(cmd->conn)->qresync && cmd->change->affected != NULL &&
+	                   !roaring_bitmap_is_empty(cmd->change->affected);
 	return cmd_ok(cmd, "Expunged");
 }
 

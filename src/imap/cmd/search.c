@@ -86,6 +86,8 @@ next_numbers(struct imap_cmd *cmd, uint32_t *numbers, size_t max)
 static enum imap_next
 print_search(struct imap_cmd *cmd)
 {
+	const struct search *s = cmd->state;
+	struct imap_found found = found_of(cmd);
 	struct buf *out = imap_out(cmd->conn);
 	uint32_t numbers[PRINT_PIECE];
 	size_t n;
@@ -95,7 +97,7 @@ print_search(struct imap_cmd *cmd)
 		n = next_numbers(cmd, numbers, PRINT_PIECE);
 		wire_out_search_add(out, numbers, n);
 	} while (n == PRINT_PIECE);
-	wire_out_search_end(out);
+	wire_out_search_end_modseq(out, imap_criteria_modseq(&s->criteria, &found));
 	return end_ok(cmd);
 }
 

@@ -10,6 +10,8 @@ struct select {
 	struct imap_param *params; /* of args, by their extensions */
 	struct imap_open open;
 	bool read_only;
+	size_t param;      /* the next that tells something when the mailbox was selected */
+	void *param_state; /* its own */
 };
 
 static void
@@ -61,25 +63,28 @@ find_param(const struct imap_registry *reg, struct str name, imap_parse_f **pars
 	return row;
 }
 
-static void
+/* What extensions tell, a piece at a time. */
+static enum imap_next
 tell_extensions(struct imap_cmd *cmd)
 {
-	const struct imap_registry *reg = &cmd->conn->server->reg;
-	const struct select *s = cmd->state;
+	struct select *s = cmd->state;
 
-	for (size_t i = 0; reg->selected[i] != NULL; i++)
-		reg->selected[i](cmd->conn);
-	for (size_t i = 0; i < s->args.params.n; i++) {
-		const struct imap_select_param *row = s->params[i].row;
+	for (; s->param < s->args.params.n; s->param++, s->param_state = NULL) {
+		const struct imap_param *p = &s->params[s->param];
+		const struct imap_select_param *row = p->row;
 
-		if (row->selected != NULL)
-			row->selected(cmd, s->params[i].kept);
+		if (row->selected != NULL && !row->selected(cmd, p->kept, &s->param_state))
+			return IMAP_YIELD;
 	}
+	return cmd_ok_code(
+	    cmd, imap_box(cmd->conn)->read_only ? STR("READ-ONLY") : STR("READ-WRITE"), "Selected");
 }
 
 static enum imap_next
 select_opened(struct imap_cmd *cmd)
 {
+	static const struct imap_step extensions = {"select-extensions", tell_extensions};
+	const struct imap_registry *reg = &cmd->conn->server->reg;
 	struct select *s = cmd->state;
 	struct imap_selected selected = {0};
 	struct imap_box *box;
@@ -89,13 +94,14 @@ select_opened(struct imap_cmd *cmd)
 	box = imap_box_open(cmd->conn, store_mailbox_ref(s->open.mailbox), s->args.mailbox,
 	    s->open.rights, s->read_only, &selected);
 	describe(cmd->conn, box, &selected, cmd->in.given);
-	tell_extensions(cmd);
 	imap_drop_keywords(&selected.keywords);
-	cmd->no_sync = true;
-	return cmd_ok_code(cmd, box->read_only ? STR("READ-ONLY") : STR("READ-WRITE"), "Selected");
+	for (size_t i = 0; reg->selected[i] != NULL; i++)
+		reg->selected[i](cmd->conn);
+	return cmd_goto(cmd, &extensions);
 }
 
-/* RFC 9051 section 6.3.2: what was selected is closed first, whatever comes of this one. */
+/* RFC 9051 section 6.3.2: what was selected is closed first, whatever comes of this one; a server
+ * with CONDSTORE says so to every client (RFC 7162 section 3.2.11). */
 static void
 leave(struct imap_cmd *cmd)
 {
@@ -103,8 +109,33 @@ leave(struct imap_cmd *cmd)
 	if (imap_box(cmd->conn) == NULL)
 		return;
 	imap_box_free(cmd->conn);
-	if (imap_dialect(cmd->conn)->rev2)
-		imap_say_ok(cmd->conn, STR("CLOSED"), "Previous mailbox closed");
+	imap_say_ok(cmd->conn, STR("CLOSED"), "Previous mailbox closed");
+}
+
+/* NULL, or what is wrong with the parameters. */
+static const char *
+plan_params(struct imap_cmd *cmd, struct select *s)
+{
+	const char *fault = imap_params_find(cmd, &s->args.params, find_param, &s->params);
+
+	for (size_t i = 0; fault == NULL && i < s->args.params.n; i++) {
+		const struct imap_select_param *row = s->params[i].row;
+
+		if (row->check != NULL)
+			fault = row->check(cmd);
+	}
+	return fault;
+}
+
+static void
+tell_asked(struct imap_cmd *cmd, const struct select *s)
+{
+	for (size_t i = 0; i < s->args.params.n; i++) {
+		const struct imap_select_param *row = s->params[i].row;
+
+		if (row->asked != NULL)
+			row->asked(cmd->conn);
+	}
 }
 
 static enum imap_next
@@ -121,10 +152,11 @@ select_start(struct imap_cmd *cmd, bool read_only)
 			leave(cmd);
 		return cmd_bad_syntax(cmd);
 	}
-	fault = imap_params_find(cmd, &s->args.params, find_param, &s->params);
+	fault = plan_params(cmd, s);
 	if (fault != NULL)
 		return cmd_bad(cmd, fault);
 	leave(cmd);
+	tell_asked(cmd, s);
 	s->open.name = imap_mailbox_meant(imap_login(cmd->conn), s->args.mailbox, &cmd->in.given);
 	return cmd_open_mailbox(cmd, &s->open, AUTH_RIGHT_READ, &opened);
 }

@@ -57,6 +57,7 @@ copy_done(struct imap_cmd *cmd)
 		return cmd_ok(cmd, "None of the messages exist");
 	if (!c->move)
 		return cmd_ok_code(cmd, code_of(cmd), "Copied");
+	cmd->tell_modseq = imap_dialect(cmd->conn)->qresync; /* RFC 6851 section 4.4 */
 	return cmd_ok(cmd, "Done");
 }
 

@@ -89,10 +89,43 @@ imap_criteria_tell(
 	return tells;
 }
 
+/* Of the messages that are told: RFC 4731 section 3.2. */
+static uint64_t
+told_modseq(const struct imap_criteria *c, const struct imap_found *found)
+{
+	const unsigned ends = WIRE_RETURN_MIN | WIRE_RETURN_MAX;
+	roaring_bitmap_t *told;
+	uint64_t modseq;
+
+	if ((c->args->returns & ends) == 0 || (c->args->returns & ~ends & ~WIRE_RETURN_SAVE) != 0)
+		return imap_query_modseq(c->query, found->uids);
+	told = roaring_bitmap_create();
+	if ((c->args->returns & WIRE_RETURN_MIN) != 0)
+		roaring_bitmap_add(told, found->first);
+	if ((c->args->returns & WIRE_RETURN_MAX) != 0)
+		roaring_bitmap_add(told, found->last);
+	modseq = imap_query_modseq(c->query, told);
+	roaring_bitmap_free(told);
+	return modseq;
+}
+
+uint64_t
+imap_criteria_modseq(const struct imap_criteria *c, const struct imap_found *found)
+{
+	if (!c->tells_modseq || roaring_bitmap_is_empty(found->uids))
+		return 0;
+	imap_box(found->cmd->conn)->modseq_told = true;
+	return told_modseq(c, found);
+}
+
 void
 imap_criteria_print(const struct imap_criteria *c, const struct imap_found *found, struct buf *out)
 {
 	bool none = roaring_bitmap_is_empty(found->uids);
+	uint64_t modseq = imap_criteria_modseq(c, found);
+
+	if (modseq > 0)
+		wire_out_esearch_modseq(out, modseq);
 
 	for (size_t i = 0; i < c->return_count; i++) {
 		const struct imap_search_return *row = c->returns[i].row;
@@ -133,10 +166,26 @@ claim_keys(const struct imap_conn *conn, struct wire_key *key)
 		if (row == NULL)
 			return false;
 		key->ext = row;
+	}
+	return true;
+}
+
+/* It begins. */
+static void
+begin_keys(struct imap_conn *conn, struct imap_criteria *c, struct wire_key *key)
+{
+	for (; key != NULL; key = key->next) {
+		const struct imap_search_key *row = key->ext;
+
+		begin_keys(conn, c, key->child);
+		if (row == NULL)
+			continue;
+		c->tells_modseq |= row->tells_modseq;
+		if (row->asked != NULL)
+			row->asked(conn);
 		if (row->begin != NULL)
 			row->begin(key, imap_box(conn), loop_wall(conn->il->loop));
 	}
-	return true;
 }
 
 static const char *
@@ -265,6 +314,7 @@ imap_criteria_start(struct imap_cmd *cmd, struct imap_criteria *c, bool parsed, 
 		return cmd_bad(cmd, "UTF8=ACCEPT is enabled: no charset but UTF-8");
 	if (!claim_keys(cmd->conn, c->args->root))
 		return cmd_bad(cmd, "Unknown search key");
+	begin_keys(cmd->conn, c, c->args->root);
 	switch (imap_query_new(cmd->arena, imap_box(cmd->conn), cmd->conn->server->store, c->args,
 	    c->holds, cmd_room(cmd), &c->query)) {
 	case IMAP_QUERY_OK:

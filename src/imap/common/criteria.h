@@ -28,6 +28,7 @@ struct imap_criteria {
 		const void *kept;
 	} * returns;
 	size_t return_count;
+	bool tells_modseq;       /* a key is about MODSEQs */
 	roaring_bitmap_t *found; /* UIDs; when the query was run */
 	bool failed;
 };
@@ -52,4 +53,6 @@ bool imap_criteria_tell(
     const struct imap_criteria *c, const struct imap_found *found, struct wire_esearch *e);
 void imap_criteria_print(
     const struct imap_criteria *c, const struct imap_found *found, struct buf *out);
+/* The MODSEQ that a SEARCH or SORT response ends with; 0: none (RFC 7162 section 3.1.5). */
+uint64_t imap_criteria_modseq(const struct imap_criteria *c, const struct imap_found *found);
 #endif

@@ -23,7 +23,7 @@ struct node {
 	const roaring_bitmap_t *set; /* SET, UID, RECENT, and of a flag; NULL: empty */
 	int flag;                    /* store flag; -1: a keyword that no message has */
 	struct str keyword;          /* its number is found in the look that takes the sets */
-	struct node *next_keyword;
+	struct node *next_keyword, *next_chosen;
 	int64_t number;                    /* day, size, or time */
 	size_t key;                        /* of the search */
 	const struct imap_search_key *row; /* of an extension; NULL: the engine answers for it */
@@ -56,6 +56,7 @@ struct imap_query {
 	bool reads_all; /* not only headers */
 	roaring_bitmap_t *all, *flagged[STORE_FLAGS_MAX];
 	struct store_hold *hold; /* of all, where records or more are read; else NULL */
+	uint64_t modseq;         /* of the mailbox then */
 	bool expunged;           /* the view had others, too */
 
 	/* running: sets */
@@ -89,6 +90,7 @@ struct compiling {
 	uint64_t room;
 	size_t depth;
 	struct node *keywords;       /* asked for, by name */
+	struct node *chosen;         /* whose sets extensions choose */
 	bool flags[STORE_FLAGS_MAX]; /* asked for */
 	enum imap_query_fault fault;
 };
@@ -159,12 +161,9 @@ compile_other(struct compiling *c, struct node *n, const struct wire_key *key)
 	} else if (row->text != NULL) {
 		n->row = NULL; /* as the engine's own */
 		compile_text(c, n, key, row->text->in, row->text->which);
-	} else if (c->fault == IMAP_QUERY_OK) {
-		roaring_bitmap_t *set = row->choose(key, c->box);
-
-		arena_on_free(c->arena, free_bitmap, set);
-		n->set = set;
-		take_room(c, roaring_bitmap_portable_size_in_bytes(set));
+	} else {
+		n->next_chosen = c->chosen;
+		c->chosen = n;
 	}
 }
 
@@ -302,6 +301,20 @@ compile(struct compiling *c, const struct wire_key *key)
 	return n;
 }
 
+/* The mailbox is being read. */
+static void
+choose_sets(struct compiling *c)
+{
+	for (struct node *n = c->chosen; n != NULL && c->fault == IMAP_QUERY_OK;
+	     n = n->next_chosen) {
+		roaring_bitmap_t *set = n->row->choose(n->asked, c->box);
+
+		arena_on_free(c->arena, free_bitmap, set);
+		n->set = set;
+		take_room(c, roaring_bitmap_portable_size_in_bytes(set));
+	}
+}
+
 /* The flags as they are now, and who is there: one look for all that is asked.  The nodes get their
  * sets. */
 static void
@@ -315,6 +328,8 @@ look_at_flags(struct compiling *c)
 		if (n->flag >= 0)
 			c->flags[n->flag] = true;
 	}
+	choose_sets(c);
+	q->modseq = store_mailbox_modseq(q->mailbox);
 	q->all = roaring_bitmap_and(c->box->uids, store_mailbox_uids(q->mailbox));
 	if (q->root->cost != COST_SETS || c->holds)
 		q->hold = store_hold_begin(q->mailbox, q->all);
@@ -950,6 +965,17 @@ struct store_hold *
 imap_query_hold(const struct imap_query *q)
 {
 	return q->hold;
+}
+
+uint64_t
+imap_query_modseq(const struct imap_query *q, const roaring_bitmap_t *uids)
+{
+	uint64_t highest;
+
+	store_mailbox_read_begin(q->mailbox);
+	highest = store_mailbox_highest(q->mailbox, uids);
+	store_mailbox_read_end(q->mailbox);
+	return highest > 0 && highest < q->modseq ? highest : q->modseq;
 }
 
 bool

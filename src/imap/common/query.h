@@ -40,6 +40,10 @@ bool imap_query_run(struct imap_query *query, bool (*enough)(void *arg), void *a
  * others did meanwhile; the caller owns the result.  Sets *failed_r if a message could not be read
  * (it does not match then). */
 roaring_bitmap_t *imap_query_found(struct imap_query *query, bool *failed_r);
+/* The highest MODSEQ of these messages, which were found, as of the moment of the look: whoever
+ * knows the result has no changes up to it to ask for.  More where some changed or went since, but
+ * never above that of the mailbox in the look. */
+uint64_t imap_query_modseq(const struct imap_query *query, const roaring_bitmap_t *uids);
 /* Are some of the view gone by now? */
 bool imap_query_expunged(const struct imap_query *query);
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* FETCH responses: see render.h.  RFC 3501 and RFC 9051 sections 6.4.5 and 7.5.2, RFC 3516. */
 #include "imap/common/render.h"
+#include "wire/cmd/condstore.h"
 
 #include "imap/common/surrogate.h"
 #include "mail/section.h"
@@ -779,13 +780,33 @@ message_failed(struct imap_render *r)
 	next_message(r);
 }
 
+/* \Seen was set by this command: FLAGS, and what goes with it (RFC 7162 section 3.2.4), whether it
+ * was asked for or not. */
+static void
+tell_seen(struct imap_render *r)
+{
+	const struct store_message *record = &r->messages[r->message].record;
+
+	if (!r->has_flags) {
+		begin_item(r);
+		imap_print_flags(r->box, r->keywords, record, &r->out);
+	}
+	if (r->dialect->condstore && !r->has_uid) {
+		begin_item(r);
+		wire_out_fetch_number(&r->out, WIRE_FETCH_UID, record->uid);
+	}
+	if (r->dialect->condstore && !r->has_modseq) {
+		begin_item(r);
+		wire_out_fetch_other(&r->out, "MODSEQ");
+		wire_out_modseq(&r->out, record->modseq);
+	}
+}
+
 static void
 message_ended(struct imap_render *r)
 {
-	if (r->messages[r->message].tell_flags && !r->has_flags) {
-		begin_item(r);
-		imap_print_flags(r->box, r->keywords, &r->messages[r->message].record, &r->out);
-	}
+	if (r->messages[r->message].tell_flags)
+		tell_seen(r);
 	if (r->begun)
 		wire_out_fetch_end(&r->out);
 	next_message(r);

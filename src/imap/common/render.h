@@ -48,7 +48,7 @@ struct imap_render {
 	struct mail_names *names; /* for each item: the names of HEADER.FIELDS */
 	size_t item_count;
 	unsigned needs;
-	bool has_flags;
+	bool has_flags, has_uid, has_modseq; /* among the items */
 	bool surrogates; /* messages with UTF-8 in their header are told as such */
 
 	/* the window */

@@ -39,6 +39,9 @@ imap_status_find(
 	for (size_t i = 0; i < asked->other.n; i++)
 		if (!add_item(cmd, asked->other.v[i], items_r))
 			return false;
+	for (size_t i = 0; i < items_r->n; i++)
+		if (items_r->v[i]->asked != NULL)
+			items_r->v[i]->asked(cmd->conn);
 	return true;
 }
 

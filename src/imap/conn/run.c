@@ -92,6 +92,8 @@ print_reply(struct imap_cmd *cmd)
 {
 	if (cmd->tell_capabilities && cmd->result == IMAP_RESULT_OK)
 		cmd->code = imap_capabilities(cmd->conn);
+	if (cmd->tell_modseq && cmd->result == IMAP_RESULT_OK)
+		cmd->code = imap_modseq_code(cmd);
 	transcript_reply_begin(transcript_of(cmd->conn), cmd);
 	imap_print_reply(cmd);
 	transcript_reply_end(transcript_of(cmd->conn), cmd);
@@ -211,9 +213,11 @@ cmd_reply(struct imap_cmd *cmd)
 	bool bad = cmd->result == IMAP_RESULT_BAD;
 	struct imap_turn *old = NULL;
 
-	if (!cmd->no_sync && imap_login(conn) != NULL && after != IMAP_AFTER_NEW_TURN &&
-	    !all_told(cmd))
-		return;
+	if (!cmd->no_sync && imap_login(conn) != NULL && after != IMAP_AFTER_NEW_TURN) {
+		if (!all_told(cmd))
+			return;
+		imap_modseq_before_reply(cmd);
+	}
 	if (after == IMAP_AFTER_NEW_TURN)
 		old = next_turn(cmd);
 	if (cmd->greeting)

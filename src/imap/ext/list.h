@@ -40,6 +40,8 @@
 	EXT(id)                                                                                    \
 	EXT(savedate)                                                                              \
 	EXT(preview)                                                                               \
+	EXT(condstore)                                                                             \
+	EXT(qresync)                                                                               \
 	EXT(objectid)                                                                              \
 	EXT(x_unauthenticate)                                                                      \
 	EXT(enable)                                                                                \

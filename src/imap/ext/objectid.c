@@ -130,10 +130,11 @@ print_mailbox(struct imap_conn *conn, const struct store_account *account,
 }
 
 static void
-print_created(const struct store_change *change, struct buf *code)
+print_created(const struct imap_cmd *cmd, const struct store_change *change, struct buf *code)
 {
 	char id[STORE_OBJECT_ID];
 
+	(void)cmd;
 	wire_out_code_mailboxid(
 	    code, store_mailbox_object_id(change->account, change->mailbox_id, id));
 }

@@ -369,6 +369,7 @@ static enum imap_next
 print_sort(struct imap_cmd *cmd)
 {
 	struct sort *s = cmd->state;
+	struct imap_found found = found_of(cmd);
 	struct buf *out = imap_out(cmd->conn);
 	const uint32_t *numbers;
 
@@ -382,7 +383,7 @@ print_sort(struct imap_cmd *cmd)
 		if (s->at < s->n && cmd_should_yield(cmd))
 			return IMAP_YIELD;
 	}
-	wire_out_sort_end(out);
+	wire_out_sort_end(out, imap_criteria_modseq(&s->criteria, &found));
 	return end_ok(cmd);
 }
 

@@ -6,8 +6,9 @@
 #include "imap/cmd.h"
 
 static void
-print_appenduid(const struct store_change *change, struct buf *code)
+print_appenduid(const struct imap_cmd *cmd, const struct store_change *change, struct buf *code)
 {
+	(void)cmd;
 	wire_out_code_appenduid(code, change->uidvalidity,
 	    &(struct wire_set){.v = &(struct wire_range){.lo = change->first_uid,
 	                           .hi = change->first_uid + (uint32_t)change->item_count - 1},
@@ -16,10 +17,11 @@ print_appenduid(const struct store_change *change, struct buf *code)
 
 /* "COPYUID 38505 304,319:320 3956:3958" (section 3), the sets in the same order. */
 static void
-print_copyuid(const struct store_change *change, struct buf *code)
+print_copyuid(const struct imap_cmd *cmd, const struct store_change *change, struct buf *code)
 {
 	struct wire_set_out set;
 
+	(void)cmd;
 	wire_out_code_copyuid_begin(code, change->uidvalidity, &set);
 	for (size_t i = 0; i < change->pair_count; i++)
 		wire_set_out_add(&set, change->pairs[i].source, change->pairs[i].source);

@@ -7,7 +7,7 @@
 
 #include "mail/text/text.h"
 
-/* UTF-16 units of the longest decomposition of one character (U+FDFA), with room. */
+/* UTF-16 units of the longest decomposition of a character (U+FDFA), with room to spare. */
 #define APART 32
 
 static void
@@ -22,7 +22,7 @@ upper_ascii(struct str s, struct buf *out)
 	out->n += s.n;
 }
 
-/* A character in titlecase, taken apart as far as it goes. */
+/* Puts a character in titlecase, fully decomposed. */
 static void
 put_apart(const UNormalizer2 *nfkd, UChar32 c, struct buf *out)
 {

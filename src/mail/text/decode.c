@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Transfer encodings undone: see decode.h. */
+/* Decoding of transfer encodings: see decode.h. */
 #include "mail/text/decode.h"
 
 #include "mail/text/lex.h"
@@ -14,7 +14,7 @@ mail_encoding_word(struct str value)
 	p = value.p;
 	end = p + value.n;
 	lex_skip_cfws(&p, end, NULL);
-	if (p < end && *p == '"') { /* RFC 2045 section 6.1 has a token only */
+	if (p < end && *p == '"') { /* RFC 2045 section 6.1 only allows a token */
 		for (from = ++p; from < end && lex_blank(*from); from++)
 			continue;
 		for (p = from; p < end && *p != '"' && !lex_blank(*p) && *p != '\0';)
@@ -56,7 +56,7 @@ mail_decoder_init(struct mail_decoder *d, enum mail_encoding encoding)
 	*d = (struct mail_decoder){.encoding = encoding};
 }
 
-/* 0..63, or what kind of other character it is. */
+/* 0..63, or the kind of other character. */
 enum { B64_SKIP = 64, B64_PAD = 65, B64_JUNK = 66 };
 
 static const uint8_t b64[256] = {
@@ -324,7 +324,7 @@ static const uint8_t b64[256] = {
 #undef P
 };
 
-/* What of a quantum stands at padding or at the end: one byte of two sextets, two of three. */
+/* Ends a quantum at padding or at the end: two sextets give one byte, three give two. */
 static char *
 base64_flush(struct mail_decoder *d, char *q)
 {
@@ -350,8 +350,8 @@ base64_decode(struct mail_decoder *d, struct str in, bool last, struct buf *out)
 		unsigned v = b64[(unsigned char)in.p[i]];
 
 		if (v < 64) {
-			if (d->ended) { /* one base64 text behind another: decoded, but not as it
-				           should be */
+			if (d->ended) { /* a second base64 text after the first: decoded, but not
+				           valid */
 				d->ended = false;
 				d->junk = true;
 			}
@@ -393,9 +393,9 @@ qp_emit_held(struct mail_decoder *d, struct buf *out)
 }
 
 /*
- * One byte while something is held: "=", "=X", "= " (blanks before the line
- * end are tolerated), or blanks that vanish if the line ends (RFC 2045 6.7
- * rule 3).  False when c is still to be handled.
+ * Handles a byte while something is held: "=", "=X", "= " (blanks before the
+ * line end are tolerated), or blanks that vanish if the line ends (RFC 2045
+ * section 6.7 rule 3).  Returns false if c is still to be handled.
  */
 static bool
 qp_held(struct mail_decoder *d, char c, struct buf *out)
@@ -447,8 +447,7 @@ qp_decode(struct mail_decoder *d, struct str in, bool last, struct buf *out)
 		} else {
 			size_t from = i;
 
-			/* A blank needs a closer look only at the end of a line, or of the piece.
-			 */
+			/* A blank needs a closer look only at the end of a line or of the piece. */
 			while (i < in.n && in.p[i] != '=' &&
 			       ((in.p[i] != ' ' && in.p[i] != '\t') ||
 			           (i + 1 < in.n && in.p[i + 1] > ' ')))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * HTML to text: see html.h.  The states are those of the tokenizer in the HTML standard
- * (section 13.2.5) as far as they decide what is text.
+ * HTML to text: see html.h.  The states are those of the tokenizer in the HTML standard (section
+ * 13.2.5), as far as they decide what is text.
  */
 #include "mail/text/html.h"
 
@@ -11,28 +11,28 @@
 
 enum state {
 	TEXT,
-	REFERENCE, /* behind & */
-	LESS,      /* behind < */
-	END_LESS,  /* behind </ */
+	REFERENCE, /* after & */
+	LESS,      /* after < */
+	END_LESS,  /* after </ */
 	TAG_NAME,
 	TAG, /* between attributes */
 	ATTR_NAME,
-	ATTR_IS, /* behind the name, = may come */
-	VALUE,   /* behind = */
+	ATTR_IS, /* after the name, = may come */
+	VALUE,   /* after = */
 	IN_DOUBLE,
 	IN_SINGLE,
 	IN_BARE,
-	BANG,      /* behind <! */
-	BANG_DASH, /* behind <!- */
+	BANG,      /* after <! */
+	BANG_DASH, /* after <!- */
 	COMMENT,
-	COMMENT_BANG, /* behind --! in a comment */
+	COMMENT_BANG, /* after --!  in a comment */
 	DECLARATION,  /* up to > */
 	RAW,          /* script, style */
 	RAW_LESS,
-	RAW_END /* behind </ in it */
+	RAW_END /* after </ in it */
 };
 
-/* <!--> and <!---> are whole comments. */
+/* <!--> and <!---> are complete comments. */
 #define COMMENT_BEGINS 3
 
 struct feed {
@@ -90,7 +90,8 @@ is_one_of(struct str name, const char *const *list)
 	return false;
 }
 
-/* Does it stand by itself, so that text before and behind it is not one word?  In order. */
+/* Returns whether the element stands by itself, so that text before and after it is not one word.
+ * Sorted. */
 static bool
 breaks(struct str name)
 {
@@ -127,7 +128,7 @@ is_raw(struct str name)
 	return is_one_of(name, list);
 }
 
-/* Is the value of this attribute shown? */
+/* Returns whether the value of this attribute is shown. */
 static bool
 is_seen(struct str name)
 {
@@ -144,7 +145,7 @@ in_value(uint8_t state)
 	return state == IN_DOUBLE || state == IN_SINGLE || state == IN_BARE;
 }
 
-/* Where text of this state goes; NULL: nowhere. */
+/* Returns where text of this state goes; NULL: nowhere. */
 static struct buf *
 target(const struct feed *f, uint8_t state)
 {
@@ -153,7 +154,7 @@ target(const struct feed *f, uint8_t state)
 	return f->h->seen ? f->aside : NULL;
 }
 
-/* A line end of the source is a blank to the reader. */
+/* A line end in the source is a blank to the reader. */
 static void
 put_shown(const struct feed *f, uint8_t state, const char *p, size_t n)
 {
@@ -180,7 +181,7 @@ put_char(const struct feed *f, uint8_t state, uint32_t c)
 
 /* ---- character references ---- */
 
-/* 13.2.5.80: what a number stands for. */
+/* 13.2.5.80: the character for a number. */
 static uint32_t
 numbered(struct str digits, uint32_t base)
 {
@@ -200,7 +201,7 @@ numbered(struct str digits, uint32_t base)
 	return v == 0 || v >= 0x110000 || (v >= 0xd800 && v < 0xe000) ? 0xfffd : v;
 }
 
-/* Is c, which comes behind what is there, part of the reference? */
+/* Returns whether c, the next character, is part of the reference. */
 static bool
 ref_goes_on(const struct mail_html *h, char c)
 {
@@ -216,7 +217,7 @@ ref_goes_on(const struct mail_html *h, char c)
 	return ascii_is_digit(c) || (h->ref_n == 1 && (c == 'x' || c == 'X'));
 }
 
-/* Those that old documents write without a semicolon: of Latin-1, and the four of markup. */
+/* Those that old documents write without a semicolon: Latin-1, and the four of markup. */
 static bool
 may_stand_open(struct str name, uint32_t c)
 {
@@ -229,14 +230,14 @@ may_stand_open(struct str name, uint32_t c)
 	return c >= 0xa0 ? c < 0x100 && !is_one_of(name, later) : is_one_of(name, markup);
 }
 
-/* How many bytes of the name are a reference; *c_r is its character. */
+/* Returns how many bytes of the name are a reference; *c_r is its character. */
 static size_t
 named(struct str name, bool closed, bool attribute, char next, uint32_t *c_r)
 {
 	*c_r = mail_html_character(name);
 	if (*c_r != 0 && (closed || (may_stand_open(name, *c_r) && !(attribute && next == '='))))
 		return name.n;
-	if (attribute) /* "?a=1&copy2=3" is an address */
+	if (attribute) /* "?a=1&copy2=3" is a URL */
 		return 0;
 	for (size_t n = name.n - 1; n > 1; n--) {
 		struct str front = {name.p, n};
@@ -248,7 +249,7 @@ named(struct str name, bool closed, bool attribute, char next, uint32_t *c_r)
 	return 0;
 }
 
-/* The reference ends before next.  True: next, a semicolon, belongs to it. */
+/* Ends the reference before next.  Returns true if next, a semicolon, belongs to it. */
 static bool
 ref_end(const struct feed *f, char next)
 {
@@ -339,7 +340,7 @@ attr_named(struct mail_html *h)
 
 /* ---- one byte ---- */
 
-/* False: c is to be looked at again, in the state that is now. */
+/* Returns false if c must be processed again, in the new state. */
 static bool
 step_markup(const struct feed *f, char c)
 {
@@ -525,7 +526,7 @@ take_char(const struct feed *f, char c)
 	TS_WRONG("no such state");
 }
 
-/* What was begun and can only be text. */
+/* Ends a construct that can only have been text. */
 static void
 end_text(const struct feed *f)
 {
@@ -537,7 +538,8 @@ end_text(const struct feed *f)
 		put_shown(f, TEXT, "</", 2);
 }
 
-/* How many bytes at the front are nothing to anybody, since only one byte ends the state. */
+/* Returns how many bytes at the front can be skipped because only one certain byte ends the
+ * state. */
 static size_t
 bytes_to_skip(const struct mail_html *h, struct str s)
 {

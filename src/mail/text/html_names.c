@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Names of characters in HTML: those of HTML 4, and of the many that HTML 5 adds those
- * for ASCII, Latin-1 and Latin Extended-A.  Sorted by bytes.
+ * Names of characters in HTML: those of HTML 4, and those of the many in HTML 5 that are for ASCII,
+ * Latin-1 and Latin Extended-A.  Sorted by bytes.
  */
 #include "mail/text/html.h"
 

@@ -29,7 +29,7 @@ static struct str
 skip_comment(const char **p, const char *end)
 {
 	const char *from = *p + 1, *q = from;
-	size_t depth = 1; /* counted, not recursed into: comments nest without limit */
+	size_t depth = 1; /* counted without recursion: comments nest without limit */
 
 	for (; q < end; q++) {
 		if (*q == '\\' && q + 1 < end) {

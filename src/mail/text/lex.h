@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef MAIL_TEXT_LEX_H
 #define MAIL_TEXT_LEX_H
-/* What the readers of structured fields share (RFC 5322 section 3.2). */
+/* Shared by readers of structured fields (RFC 5322 section 3.2). */
 #include "base/buf.h"
 #include "base/str.h"
 
-/* In a folded field a line end is a blank, too. */
+/* In a folded field a line end is a blank too. */
 static inline bool
 lex_blank(char c)
 {
@@ -22,8 +22,9 @@ lex_hex(char c)
 }
 
 /*
- * What the byte at p is in the text of a field: '\0' if nothing.  The line end of a fold vanishes,
- * since a blank follows (RFC 5322 section 2.2.3); any other CR or LF is a blank; NUL is nothing.
+ * Returns what the byte at p is in the text of a field: '\0' if nothing.  The line end of a fold
+ * vanishes, since a blank follows (RFC 5322 section 2.2.3); any other CR or LF is a blank; NUL is
+ * nothing.
  */
 static inline char
 lex_unfolded(const char *p, const char *end)
@@ -44,7 +45,7 @@ lex_put_unfolded(const char *p, const char *end, struct buf *out)
 		buf_putc(out, c);
 }
 
-/* The first word of a text without comments; what stands behind it is no part of it. */
+/* Returns the first word of a text without comments; ignores what follows. */
 static inline struct str
 lex_first_word(struct str s)
 {
@@ -60,8 +61,8 @@ lex_first_word(struct str s)
 /* Is it a token (RFC 2045 section 5.1)? */
 bool lex_is_token(struct str s);
 /*
- * Skips blanks and comments (nested, with quoted pairs); true when there were
- * any.  comment_r, if not NULL, gets the inside of the last comment.
+ * Skips blanks and comments (nested, with quoted pairs); returns whether there
+ * were any.  comment_r, if not NULL, gets the inside of the last comment.
  */
 bool lex_skip_cfws(const char **p, const char *end, struct str *comment_r);
 #endif

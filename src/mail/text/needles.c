@@ -2,13 +2,13 @@
 /*
  * Many needles at once: see needles.h.
  *
- * A few are looked for one by one in a window, by memmem() when it is full; glibc's is linear
- * whatever the needle.  The last bytes of a window, one less than the longest needle has, are kept,
- * so that a match across two windows is seen.
+ * A few needles are searched for one by one in a window, by memmem() when it is full; glibc's is
+ * linear whatever the needle.  The last bytes of a window are kept, one less than the length of the
+ * longest needle, so that a match across two windows is found.
  *
- * More of them are a tree of their beginnings (Aho and Corasick): a step for each byte of the text,
- * and from each node a link to the node of the longest end of its text that is a beginning, too. No
- * window is needed.  Children of a node stand together, in order.
+ * For more needles there is a tree of their prefixes (Aho-Corasick): one step per byte of the text,
+ * and from each node a link to the node of its longest suffix that is also a prefix.  It needs no
+ * window.  The children of a node are stored together, in order.
  */
 #include "mail/text/needles.h"
 
@@ -19,25 +19,25 @@
 
 #define FEW 4u
 #define PIECE 16384u  /* bytes folded at a time */
-#define WINDOW 65536u /* folded bytes looked through at a time */
-#define DIRECT 4096u  /* so many that come at once need no window */
+#define WINDOW 65536u /* folded bytes searched at a time */
+#define DIRECT 4096u  /* this many at once need no window */
 
 struct needle {
-	struct buf folded[2]; /* as it is; with each run of blanks made one */
-	uint32_t same[2];     /* the next one of the same bytes and 1, or 0 */
+	struct buf folded[2]; /* unchanged; with each run of blanks reduced to one */
+	uint32_t same[2];     /* 1 + the next needle with the same bytes, or 0 */
 	bool found;
 };
 
 struct node {
 	uint32_t first, fail;
-	uint32_t needle; /* the first one that ends here and 1, or 0 */
-	uint32_t live;   /* the nearest node, from here by links, whose needles are to be found */
-	uint32_t link;   /* the same behind this one, when nothing is found yet */
+	uint32_t needle; /* 1 + the first needle that ends here, or 0 */
+	uint32_t live;   /* nearest node, from here by links, with needles still to be found */
+	uint32_t link;   /* the same after this node, while nothing is found */
 	uint16_t children;
 	unsigned char byte;
 };
 
-struct growing { /* which of the ordered needles are below a node */
+struct growing { /* the ordered needles below a node */
 	uint32_t from, end, depth;
 };
 
@@ -57,14 +57,14 @@ struct mail_needles {
 	size_t n, cap, left;
 	size_t longest[2], bytes;
 	struct tree *tree[2]; /* NULL: not made yet */
-	bool any;             /* something was found since the last beginning */
+	bool any;             /* something was found since the start */
 	bool *oom;
 	struct stream streams[MAIL_NEEDLES_STREAMS];
 };
 
 /* ---- folding ---- */
 
-/* Folded headers have tabs where their readers see blanks. */
+/* Folded headers have tabs where readers see blanks. */
 static void
 blank_tabs(struct str text)
 {
@@ -212,7 +212,7 @@ by_text(const void *a, const void *b)
 	return str_cmp(((const struct ordered *)a)->text, ((const struct ordered *)b)->text);
 }
 
-/* Node k: needles that end at it, a child for each byte that others go on with. */
+/* Fills node k: needles that end at it, and a child for each byte with which others continue. */
 static void
 grow_node(struct mail_needles *n, int kind, const struct ordered *o, struct growing *g, uint32_t k)
 {
@@ -236,7 +236,7 @@ grow_node(struct mail_needles *n, int kind, const struct ordered *o, struct grow
 	}
 }
 
-/* 0: none. */
+/* Returns 0 if there is none. */
 static inline uint32_t
 child(const struct tree *t, uint32_t at, unsigned char byte)
 {
@@ -267,7 +267,7 @@ next_node(const struct tree *t, uint32_t at, unsigned char byte)
 	return to;
 }
 
-/* Nodes stand in the order of their depth. */
+/* Nodes are in the order of their depth. */
 static void
 link_nodes(struct tree *t)
 {
@@ -287,7 +287,7 @@ set_live(struct tree *t)
 		t->nodes[k].live = t->nodes[k].needle != 0 ? k : t->nodes[k].link;
 }
 
-/* The needles in order, those that are not empty; *bytes_r: of all of them. */
+/* Puts the needles that are not empty in order; *bytes_r: their total. */
 static size_t
 put_in_order(const struct mail_needles *n, int kind, struct ordered *o, size_t *bytes_r)
 {
@@ -321,7 +321,7 @@ fill_tree(
 	set_live(t);
 }
 
-/* There is none afterwards if memory ran out. */
+/* Leaves none if memory ran out. */
 static void
 make_tree(struct mail_needles *n, int kind)
 {
@@ -342,7 +342,7 @@ make_tree(struct mail_needles *n, int kind)
 	mem_free(o);
 }
 
-/* ---- looking ---- */
+/* ---- searching ---- */
 
 void
 mail_needles_begin(struct mail_needles *n)
@@ -379,7 +379,7 @@ search_each(struct mail_needles *n, int kind, struct str text)
 	}
 }
 
-/* Looks through the window.  Its end stays, of which the front of a needle may be. */
+/* Searches the window.  Keeps its end, which may be the start of a needle. */
 static void
 look_through(struct mail_needles *n, int kind, struct buf *window)
 {
@@ -390,7 +390,7 @@ look_through(struct mail_needles *n, int kind, struct buf *window)
 		buf_consume(window, window->n - longest + 1);
 }
 
-/* Much at once: looked through where it is. */
+/* Much at once: searches it in place. */
 static void
 look_directly(struct mail_needles *n, int kind, struct buf *window, struct str text)
 {
@@ -405,7 +405,7 @@ look_directly(struct mail_needles *n, int kind, struct buf *window, struct str t
 	buf_put(window, text.p + text.n - end, end);
 }
 
-/* The nearest node from k on whose needles are to be found; the way there is made shorter. */
+/* Returns the nearest node from k on with needles to be found; shortens the path to it. */
 static uint32_t
 live(struct tree *t, uint32_t k)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Charsets to UTF-8 by ICU, and the folded form of texts: see text.h. */
+/* Charsets to UTF-8 with ICU, and the folded form of texts: see text.h. */
 #include "mail/text/text.h"
 
 #include <unicode/uchar.h>
@@ -11,20 +11,20 @@
 #include "base/mem.h"
 
 enum conv_kind {
-	CONV_UTF8,    /* checked; what is malformed becomes U+FFFD */
-	CONV_LENIENT, /* UTF-8, and byte by byte Latin-1 where it is not */
+	CONV_UTF8,    /* checked; malformed bytes become U+FFFD */
+	CONV_LENIENT, /* UTF-8, or byte by byte Latin-1 where it is not */
 	CONV_LATIN1,
-	CONV_UTF16, /* its byte order is not known yet; then CONV_ICU */
+	CONV_UTF16, /* byte order unknown so far; CONV_ICU later */
 	CONV_ICU
 };
 
-/* Bytes of UTF-16 without a byte order mark from which its order is guessed. */
+/* Bytes of UTF-16 without a byte order mark used to guess its order. */
 #define SAMPLE 256u
 
 struct mail_conv {
 	enum conv_kind kind;
 	bool known;
-	uint8_t held_n; /* the front of a UTF-8 sequence whose rest has not come yet */
+	uint8_t held_n; /* start of a UTF-8 sequence whose rest is to come */
 	char held[4];
 	uint16_t high; /* a high surrogate that waits for its low one */
 	UConverter *icu;
@@ -33,7 +33,7 @@ struct mail_conv {
 
 #define NAME_MAX_LEN 60
 
-/* A NUL-terminated copy of the name; false when it cannot be that of a charset. */
+/* Makes a NUL-terminated copy of the name; returns false if it cannot be a charset's. */
 static bool
 charset_name(struct str charset, char name[NAME_MAX_LEN + 1])
 {
@@ -43,7 +43,7 @@ charset_name(struct str charset, char name[NAME_MAX_LEN + 1])
 	for (size_t i = 0; i < charset.n; i++) {
 		char c = (char)ascii_lower((unsigned char)charset.p[i]);
 
-		/* No slash or comma: ICU would take them for a path or an option. */
+		/* No slash or comma: ICU would take them as a path or an option. */
 		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
 		        strchr("-_.:()+", c) != NULL) ||
 		    c == '\0')
@@ -100,7 +100,7 @@ conv_kind_of(struct str charset, char name[NAME_MAX_LEN + 1], bool *known_r)
 			return CONV_LENIENT;
 		if (any_of(name, latin1))
 			return CONV_LATIN1;
-		/* Asked first, since opening an unknown one looks for a file. */
+		/* Ask first, since opening an unknown one looks for a file. */
 		if (ucnv_countAliases(charset_alias(name), &err) > 0 && U_SUCCESS(err))
 			return CONV_ICU;
 	}
@@ -118,7 +118,7 @@ mail_charset_known(struct str charset)
 	return known;
 }
 
-/* ICU says so by its own code; nobody else looks at that. */
+/* ICU reports it with its own code, which nobody else checks. */
 static void
 note_no_memory(UErrorCode err, bool *oom)
 {
@@ -235,7 +235,8 @@ text_ascii_run(struct str s)
 	return i;
 }
 
-/* Length of the UTF-8 sequence at p; 0: malformed; -1: it may go on behind the end. */
+/* Returns the length of the UTF-8 sequence at p; 0: malformed; -1: it may continue after the
+ * end. */
 static int
 sequence(const unsigned char *p, size_t n)
 {
@@ -366,11 +367,11 @@ icu_feed(struct mail_conv *c, struct str s, bool last, struct buf *out)
 
 /* ---- UTF-16 without a byte order mark ---- */
 
-/* How a byte order reads. */
+/* How the text reads in one byte order. */
 struct reading {
-	unsigned odd;   /* what is in no text: controls, private, unassigned, halves of pairs */
+	unsigned odd;   /* what no text has: controls, private, unassigned, halves of pairs */
 	unsigned ascii; /* letters, digits, punctuation, blanks, line ends */
-	unsigned jumps; /* from one block of 256 to another: text stays within few */
+	unsigned jumps; /* changes of block (of 256 characters): text stays within few */
 };
 
 static bool
@@ -412,8 +413,9 @@ read_as(struct str s, bool little)
 }
 
 /*
- * RFC 2781 section 4.3: big-endian, if nothing says otherwise.  But senders leave the mark out of
- * little-endian text: it is that when it reads as text, and more so than the other way round.
+ * RFC 2781 section 4.3: big-endian unless something says otherwise.  But senders omit the mark from
+ * little-endian text: it is little-endian if it reads as text that way, and better than the other
+ * way.
  */
 static bool
 is_little_endian(struct str s)
@@ -421,7 +423,7 @@ is_little_endian(struct str s)
 	struct reading little, big;
 
 	if (s.n >= 2 && (memcmp(s.p, "\xfe\xff", 2) == 0 || memcmp(s.p, "\xff\xfe", 2) == 0))
-		return false; /* ICU goes by the mark */
+		return false; /* ICU follows the mark */
 	little = read_as(s, true);
 	big = read_as(s, false);
 	if (little.odd != big.odd)
@@ -503,7 +505,7 @@ mail_to_utf8(struct str charset, struct str bytes, struct buf *out)
 
 /* ---- the folded form ---- */
 
-#define RUN 96 /* UTF-16 units folded at a time; the worst one becomes 18 */
+#define RUN 96 /* UTF-16 units folded at a time; in the worst case one becomes 18 */
 
 static void
 lower_ascii(struct str s, struct buf *out)
@@ -528,8 +530,8 @@ lower_ascii(struct str s, struct buf *out)
 	out->n += s.n;
 }
 
-/* Case folding with compatibility forms (NFKC_Casefold), then decomposed: an
- * accent is then a character behind its letter, as in RFC 5051. */
+/* Case folding with compatibility forms (NFKC_Casefold), then decomposed: an accent is then a
+ * character after its letter, as in RFC 5051. */
 static bool
 fold_run(struct str s, struct buf *out)
 {
@@ -556,18 +558,18 @@ fold_run(struct str s, struct buf *out)
 void
 mail_casemap(struct str utf8, struct buf *out)
 {
-	/* ASCII letters never combine backwards, so each run folds on its own. */
+	/* ASCII letters never combine backwards, so each run is folded separately. */
 	while (utf8.n > 0) {
 		size_t n = text_ascii_run(utf8);
 
 		lower_ascii((struct str){utf8.p, n}, out);
 		utf8 = (struct str){utf8.p + n, utf8.n - n};
 		n = 0;
-		/* Short ASCII gaps are folded along: each call of ICU has its price. */
+		/* Fold short ASCII gaps as well: each call of ICU has its cost. */
 		for (size_t i = 0; i < utf8.n && i < RUN; i++)
 			if ((unsigned char)utf8.p[i] >= 0x80)
 				n = i + 1;
-		/* Between characters, not inside one. */
+		/* Split between characters, not inside one. */
 		if (n == RUN && n < utf8.n)
 			for (int back = 0; back < 3 && ((unsigned char)utf8.p[n] & 0xc0) == 0x80;
 			     back++)

@@ -11,22 +11,22 @@ struct word {
 	struct str charset;
 	char encoding; /* b or q */
 	struct str text;
-	const char *end; /* behind the word */
+	const char *end; /* after the word */
 };
 
-/* Decoded bytes that are gathered before they are converted. */
+/* Most decoded bytes gathered before they are converted. */
 #define GATHERED 16384u
 
-/* Where one call is. */
+/* The position of one call. */
 struct words {
 	const char *end;
 	bool last;
-	const char *mark; /* the next "?=" at or behind the place of the last look, or end */
+	const char *mark; /* the next "?=" at or after the last position, or end */
 };
 
 enum found { FOUND, NOTHING, UNDECIDED };
 
-/* Only the first look reads on; later ones reuse the place, so all looks together are linear. */
+/* Only the first search reads on; later ones reuse the position, so all together are linear. */
 static const char *
 find_mark(struct words *w, const char *from)
 {
@@ -39,14 +39,14 @@ find_mark(struct words *w, const char *from)
 	return w->mark;
 }
 
-/* What is at p would have to go on behind the end. */
+/* What is at p would have to continue after the end. */
 static enum found
 cut_off(const struct words *w, const char *p)
 {
 	return w->last || w->end - p > (ptrdiff_t)MAIL_WORDS_HELD ? NOTHING : UNDECIDED;
 }
 
-/* RFC 2047 section 2, tolerant of blanks inside; p stands on "=". */
+/* RFC 2047 section 2, tolerating blanks inside; p points at "=". */
 static enum found
 word_at(struct words *w, const char *p, struct word *word_r)
 {
@@ -107,7 +107,7 @@ word_bytes(const struct word *word, struct buf *out)
 	}
 }
 
-/* NUL and line ends have no place in a decoded header, wherever they came from. */
+/* NUL and line ends do not belong in a decoded header, wherever they came from. */
 static void
 put_clean(struct str s, struct buf *out)
 {
@@ -125,7 +125,7 @@ put_clean(struct str s, struct buf *out)
 	out->n = (size_t)(q - out->p);
 }
 
-/* Converts what has been gathered.  end: the text of these words ends here. */
+/* Converts what was gathered.  end: the text of these words ends here. */
 static void
 words_convert(struct mail_words *w, bool end, struct buf *out)
 {
@@ -161,8 +161,8 @@ put_raw(struct str s, struct buf *out)
 	buf_fini(&text);
 }
 
-/* Charsets whose words begin and end in the same state; put together, the
- * switches in the middle would be taken for damage. */
+/* Charsets whose words begin and end in the same state; when joined, the switches in the middle
+ * would look like damage. */
 static bool
 stateful(struct str charset)
 {
@@ -193,8 +193,8 @@ words_raw(struct mail_words *w, struct str raw, struct buf *out)
 	w->after_word = false;
 }
 
-/* What of [raw, end) can be written: no blanks at its end, which may be nothing, and no half
- * characters. */
+/* Returns how much of [raw, end) can be written: no blanks at its end, which may vanish, and no
+ * partial characters. */
 static const char *
 written_up_to(const char *raw, const char *end, bool cut)
 {
@@ -208,13 +208,13 @@ written_up_to(const char *raw, const char *end, bool cut)
 		if (c < 0x80 || c >= 0xc0)
 			break;
 	}
-	/* These last, since a line end is nothing or a blank by what follows it. */
+	/* These come last, since a line end is nothing or a blank depending on what follows. */
 	while (e > raw && lex_blank(e[-1]) && end - e < (ptrdiff_t)MAIL_WORDS_HELD)
 		e--;
 	return e;
 }
 
-/* Returns how many bytes were used up. */
+/* Returns how many bytes were used. */
 static size_t
 words_take(struct mail_words *w, struct str s, bool last, struct buf *out)
 {
@@ -226,7 +226,7 @@ words_take(struct mail_words *w, struct str s, bool last, struct buf *out)
 	while (!w->begun && p < at.end && lex_blank(*p))
 		p++;
 	w->begun = w->begun || p < at.end;
-	raw = p; /* what has been read but not written begins here */
+	raw = p; /* start of what has been read but not written */
 	while (p < at.end) {
 		const char *next = memchr(p, '=', (size_t)(at.end - p));
 		enum found found;
@@ -242,7 +242,7 @@ words_take(struct mail_words *w, struct str s, bool last, struct buf *out)
 		}
 		for (gap = raw; gap < p && lex_blank(*gap);)
 			gap++;
-		if (!w->after_word || gap < p) /* RFC 2047 6.2: blanks between words vanish */
+		if (!w->after_word || gap < p) /* RFC 2047 section 6.2 */
 			words_raw(w, str_range(raw, p), out);
 		words_add(w, &word, out);
 		p = raw = word.end;
@@ -284,7 +284,7 @@ mail_words_decode(struct str value, struct buf *out)
 {
 	struct mail_words w = {0};
 
-	if (value.n == 0 || memchr(value.p, '=', value.n) == NULL) { /* there is no encoded word */
+	if (value.n == 0 || memchr(value.p, '=', value.n) == NULL) { /* without encoded words */
 		put_raw(str_trim(value), out);
 		return;
 	}
@@ -294,7 +294,7 @@ mail_words_decode(struct str value, struct buf *out)
 
 /* ---- base subject ---- */
 
-/* Behind the subj-blob "[...]" and its blanks at i, or i when there is none. */
+/* Returns the index after the subj-blob "[...]" and its blanks at i, or i if there is none. */
 static size_t
 skip_blob(struct str s, size_t i)
 {
@@ -311,7 +311,7 @@ skip_blob(struct str s, size_t i)
 	return j;
 }
 
-/* Behind the subj-refwd ("Re:", "Fwd [x]:") at i, or i when there is none. */
+/* Returns the index after the subj-refwd ("Re:", "Fwd [x]:") at i, or i if there is none. */
 static size_t
 skip_refwd(struct str s, size_t i)
 {
@@ -333,8 +333,8 @@ skip_refwd(struct str s, size_t i)
 }
 
 /*
- * Steps 3 to 5: leaders and blobs taken off the front.  A run of blobs is
- * looked at once, whether a "Re:" follows it or not, so this is linear.
+ * Steps 3 to 5: removes leaders and blobs from the front.  Looks at a run of
+ * blobs only once, whether a "Re:" follows it or not, so this is linear.
  */
 static struct str
 cut_front(struct str s, bool *reply)
@@ -353,7 +353,7 @@ cut_front(struct str s, bool *reply)
 			i = next;
 			continue;
 		}
-		/* A blob goes only when something is left behind it. */
+		/* Remove a blob only if something is left after it. */
 		i = run < s.n ? run : last;
 		return (struct str){s.p + i, s.n - i};
 	}
@@ -379,7 +379,7 @@ mail_base_subject(struct str utf8, struct buf *out)
 	bool reply = false;
 	struct str s;
 
-	for (size_t i = 0; i < utf8.n; i++) { /* step 1: blanks to one space */
+	for (size_t i = 0; i < utf8.n; i++) { /* step 1: runs of blanks become one space */
 		char c = lex_blank(utf8.p[i]) ? ' ' : utf8.p[i];
 
 		if (c != ' ' || (line.n > 0 && line.p[line.n - 1] != ' '))

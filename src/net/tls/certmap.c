@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rules from certificates to users, see certmap.h. */
+/* Rules that map certificates to users, see certmap.h. */
 #include "net/tls/certmap.h"
 
 #include <openssl/err.h>
@@ -202,7 +202,7 @@ certmap_free(struct certmap **mp)
 
 /* ---- finding */
 
-/* What stands there as the text it seems to be: a NUL inside would hide what is behind it. */
+/* Gets the string if it is plain text: a NUL inside would hide what follows. */
 static bool
 plain_text(const ASN1_STRING *s, struct str *text_r)
 {
@@ -213,7 +213,7 @@ plain_text(const ASN1_STRING *s, struct str *text_r)
 	return n > 0 && str_chr(*text_r, '\0') == NULL;
 }
 
-/* RFC 5280 section 7.5: hosts have no case, what is before the @ does. */
+/* RFC 5280 section 7.5: hosts are case-insensitive, the part before the @ is not. */
 static bool
 email_fits(struct str pattern, struct str email)
 {
@@ -244,8 +244,8 @@ uri_fits(struct str pattern, struct str uri)
 }
 
 /*
- * Does one of the certificate's names of that kind fit?  *name_r is it, good as long as names;
- * *several_r: another one that differs fits, too.
+ * Returns whether one of the certificate's names of that kind matches.  *name_r is it, valid as
+ * long as names; *several_r: another, different one matches too.
  */
 static bool
 san_fits(
@@ -272,8 +272,8 @@ san_fits(
 struct look { /* at one certificate */
 	X509 *cert;
 	GENERAL_NAMES *names;
-	struct str email; /* what fitted */
-	bool emails;      /* several did */
+	struct str email; /* that matched */
+	bool emails;      /* several matched */
 };
 
 static bool

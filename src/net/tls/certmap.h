@@ -2,14 +2,14 @@
 #ifndef NET_TLS_CERTMAP_H
 #define NET_TLS_CERTMAP_H
 /*
- * For whom a client's certificate stands: rules, of which the first that fits
- * decides.  A rule has conditions, all of which must hold, and gives a user:
- * a fixed name, or one that stands in the certificate.  Whether the certificate
- * is genuine and in force is not asked here (trust.h).
+ * For whom a client's certificate stands: rules, of which the first that
+ * matches decides.  A rule has conditions, which must all hold, and gives a
+ * user: a fixed name, or one taken from the certificate.  Whether the
+ * certificate is genuine and valid is not decided here (trust.h).
  *
- * Names of users are prepared (RFC 8265), subjects and issuers are compared as
- * names (RFC 5280 section 7.1), never as text.  Constant after it was made and
- * reference counted; safe from any thread.
+ * Users' names are prepared (RFC 8265); subjects and issuers are compared as
+ * names (RFC 5280 section 7.1), never as text.  Immutable and reference
+ * counted; safe from any thread.
  */
 #include <openssl/x509.h>
 #include <stdbool.h>
@@ -21,22 +21,22 @@
 
 enum certmap_from { /* where the user's name comes from */
 	CERTMAP_FIXED,
-	CERTMAP_SAN_EMAIL, /* the e-mail address that fitted */
-	CERTMAP_CN,        /* the one common name of the subject */
+	CERTMAP_SAN_EMAIL, /* the e-mail address that matched */
+	CERTMAP_CN,        /* the only common name of the subject */
 };
 
-/* Empty: not asked for.  One condition at least. */
+/* Empty fields are not conditions.  At least one condition is needed. */
 struct certmap_rule {
 	struct str name;            /* for the log */
 	struct str subject, issuer; /* RFC 4514, the most specific part first */
-	struct str san_email;       /* "x@example.com", or "*@example.com": any of that host */
-	struct str san_uri;         /* whole, or with "*" for its last segment */
-	struct str fingerprint;     /* "sha256:" and 64 hex digits; colons between them are fine */
-	struct str user;            /* CERTMAP_FIXED */
+	struct str san_email; /* "x@example.com", or "*@example.com" for any address of that host */
+	struct str san_uri;   /* whole, or with "*" as its last segment */
+	struct str fingerprint; /* "sha256:" and 64 hex digits; colons between them are allowed */
+	struct str user;        /* CERTMAP_FIXED */
 	enum certmap_from from;
 };
 
-enum certmap_part { /* of a rule, where it is wrong */
+enum certmap_part { /* the part of a rule that is wrong */
 	CERTMAP_PART_NONE,
 	CERTMAP_PART_SUBJECT,
 	CERTMAP_PART_ISSUER,
@@ -54,28 +54,28 @@ struct certmap_fault {
 
 struct certmap; /* opaque */
 
-/* Copies the rules.  NULL: *fault_r says which is wrong. */
+/* Copies the rules.  Returns NULL with *fault_r saying which is wrong. */
 struct certmap *certmap_new(const struct certmap_rule *rules, size_t n, struct str default_domain,
     struct certmap_fault *fault_r);
 struct certmap *certmap_ref(struct certmap *map);
-/* Gives one reference back, sets *map to NULL.  NULL is fine. */
+/* Releases one reference, sets *map to NULL.  NULL is fine. */
 void certmap_free(struct certmap **map);
 
 /*
- * True: the user's prepared name is appended to user, and *rule_r (may be NULL) is the rule's
- * name, good as long as the map.  False: *why_r says why not.  A rule that fits and gives no name
- * that is one ends the search.
+ * On true appends the user's prepared name to user, and sets *rule_r (may be NULL) to the rule's
+ * name, valid as long as the map.  On false *why_r says why.  A rule that matches but gives no
+ * valid name ends the search.
  */
 bool certmap_find(const struct certmap *map, X509 *cert, struct buf *user, struct str *rule_r,
     const char **why_r);
 
 /*
- * A distinguished name in the form of RFC 4514 as a name; NULL, and *why_r, when it is none or
- * empty.  Types: those of RFC 4514 section 3, others that OpenSSL knows by name, dotted numbers.
+ * Parses a distinguished name in the form of RFC 4514.  Returns NULL with *why_r if it is invalid
+ * or empty.  Types: those of RFC 4514 section 3, others that OpenSSL knows by name, dotted numbers.
  */
 X509_NAME *certmap_name_parse(struct str text, const char **why_r);
 /* Appends a name in that form. */
 void certmap_name_print(const X509_NAME *name, struct buf *out);
-/* SHA-256 of the certificate: "sha256:" and hex digits. */
+/* Appends the SHA-256 of the certificate: "sha256:" and hex digits. */
 void certmap_fingerprint(const X509 *cert, struct buf *out);
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Distinguished names as text (RFC 4514), both ways: see certmap.h. */
+/* Distinguished names as text (RFC 4514), printing and parsing: see certmap.h. */
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/objects.h>
@@ -61,7 +61,7 @@ take_type(struct str *rest)
 	if (n == 0 || rest->n == 0 || rest->p[0] != '=')
 		return NULL;
 	skip_bytes(rest, 1);
-	/* Descriptors have no case; OpenSSL's names do. */
+	/* Descriptors are case-insensitive; OpenSSL's names are not. */
 	if (str_ieq(str_of(text), STR("street")))
 		return OBJ_nid2obj(NID_streetAddress);
 	if (str_ieq(str_of(text), STR("uid")))
@@ -92,7 +92,7 @@ take_hex(struct str *rest, unsigned char *value, size_t *n_r)
 static const char *
 take_value(struct str *rest, unsigned char *value, size_t *n_r)
 {
-	size_t n = 0, kept = 0; /* what ends in an escaped character or no blank */
+	size_t n = 0, kept = 0; /* up to the last escaped character or non-blank */
 
 	while (rest->n > 0 && rest->p[0] != ',' && rest->p[0] != '+') {
 		char c = rest->p[0];
@@ -140,7 +140,7 @@ add_hex(X509_NAME *name, const ASN1_OBJECT *type, const unsigned char *value, si
 	return ok ? NULL : "the value after # is not valid BER";
 }
 
-/* One attribute; set: -1 it goes with the one before, 0 it begins a part of its own. */
+/* Takes one attribute.  set: -1 if it belongs to the previous part, 0 if it begins one. */
 static const char *
 take_attribute(struct str *rest, X509_NAME *name, int set)
 {
@@ -168,7 +168,7 @@ take_attribute(struct str *rest, X509_NAME *name, int set)
 	return why;
 }
 
-/* Text has the most specific part first, the name itself last (section 2.1). */
+/* Text has the most specific part first, the name itself has it last (section 2.1). */
 static X509_NAME *
 reversed(const X509_NAME *from)
 {
@@ -227,7 +227,7 @@ certmap_name_print(const X509_NAME *name, struct buf *out)
 	char *p;
 	long n;
 
-	/* Letters beyond ASCII stay as they are: lines of the log are UTF-8. */
+	/* Characters beyond ASCII stay as they are: log lines are UTF-8. */
 	if (bio != NULL && X509_NAME_print_ex(bio, name, 0,
 	                       XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB) >= 0) {
 		n = BIO_get_mem_data(bio, &p);

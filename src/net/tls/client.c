@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Certificates of clients in a handshake, and sessions of those who showed one.
+ * Client certificates in a handshake, and sessions of clients that showed one.
  *
- * Where a certificate is wished for, the handshake believes whatever is shown:
- * the connection goes on, and who it is is decided when somebody wants to be
- * let in by it (peer.h), with words for the log.  Where it is required, the
- * handshake ends with the alert that says what is wrong (RFC 8446 section 6.2).
+ * If a certificate is requested, the handshake accepts any: the connection goes
+ * on, and the certificate is judged when it is to let somebody in (peer.h),
+ * with words for the log.  If one is required, the handshake ends with the
+ * alert that says what is wrong (RFC 8446 section 6.2).
  *
  * A session ticket holds the client's certificate but none of those that came
- * with it, and without them a chain may not be built; so they go into the
- * ticket as data of the application.
+ * with it, and without them a chain may be impossible to build; so they go into
+ * the ticket as application data.
  */
 #include <openssl/err.h>
 #include <openssl/x509.h>
@@ -22,7 +22,7 @@
 #include "net/tls/tls_int.h"
 
 enum {
-	CHAIN_MAX = 8 * 1024, /* bytes of a chain that a ticket holds */
+	CHAIN_MAX = 8 * 1024, /* most bytes of a chain in a ticket */
 	CHAIN_DEPTH = 10,
 };
 
@@ -32,7 +32,7 @@ is_required(const SSL *ssl)
 	return (SSL_get_verify_mode(ssl) & SSL_VERIFY_FAIL_IF_NO_PEER_CERT) != 0;
 }
 
-/* ---- the chain in a ticket: for each certificate its length, four bytes, and its DER */
+/* ---- the chain in a ticket: for each certificate its length in four bytes, and its DER */
 
 static void
 put_chain(STACK_OF(X509) * chain, struct buf *out)
@@ -87,7 +87,7 @@ static STACK_OF(X509) * chain_of_session(SSL_SESSION *session)
 	return take_chain((struct str){data, n});
 }
 
-/* A ticket is made. */
+/* Called when a ticket is made. */
 static int
 fill_ticket(SSL *ssl, void *arg)
 {
@@ -96,7 +96,7 @@ fill_ticket(SSL *ssl, void *arg)
 	int ok = 1;
 
 	(void)arg;
-	/* One that goes on from another has no chain of its own: what the old one held stays. */
+	/* A ticket made from another has no chain of its own: the old ticket's stays. */
 	if (chain == NULL)
 		return 1;
 	put_chain(chain, &data);
@@ -107,8 +107,8 @@ fill_ticket(SSL *ssl, void *arg)
 }
 
 /*
- * A ticket comes back.  Where a certificate is required, one that is not believed any more opens
- * nothing: the handshake is done in full then, and refuses it.
+ * Called when a ticket comes back.  If a certificate is required, an untrusted one resumes nothing:
+ * the handshake is then done in full, and refuses it.
  */
 static SSL_TICKET_RETURN
 judge_ticket(SSL *ssl, SSL_SESSION *session, const unsigned char *name, size_t n,
@@ -136,7 +136,7 @@ judge_ticket(SSL *ssl, SSL_SESSION *session, const unsigned char *name, size_t n
 
 /* ---- the handshake */
 
-/* For the log of who owns the connection: it knows whose it was. */
+/* Keeps the reason for the log of the connection's owner, who knows whose it was. */
 static void
 note_refusal(const SSL *ssl, const struct buf *text)
 {
@@ -228,7 +228,7 @@ tls_client_begin(SSL *ssl, const struct tls_terms *terms, char **refusal)
 	if (terms->client == TLS_CLIENT_REQUIRE)
 		mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
 	SSL_set_verify(ssl, mode, NULL);
-	/* A session that began elsewhere does not go on here (RFC 8446 section 4.6.1). */
+	/* A session that began elsewhere must not resume here (RFC 8446 section 4.6.1). */
 	(void)SSL_set_session_id_context(ssl, terms->context, sizeof(terms->context));
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An OCSP response for our own certificate, sent with it (RFC 6066 section 8,
- * RFC 6960).  Somebody else fetches it and puts it into a file; here it is
- * checked once, when it is read, and its end each time it is sent.
+ * RFC 6960).  Another program fetches it and puts it into a file; it is checked
+ * once when read, and its end each time it is sent.
  */
 #include <errno.h>
 #include <openssl/err.h>
@@ -41,7 +41,7 @@ read_response(const char *file, unsigned char *der, size_t *n_r, struct buf *why
 	return response;
 }
 
-/* The CA that signed the certificate, out of the chain that we send. */
+/* Finds the CA that signed the certificate, in the chain that we send. */
 static X509 *
 issuer_of(X509 *cert, STACK_OF(X509) * chain)
 {
@@ -51,7 +51,7 @@ issuer_of(X509 *cert, STACK_OF(X509) * chain)
 	return X509_check_issued(cert, cert) == X509_V_OK ? cert : NULL;
 }
 
-/* Signed by that CA, or by who it lets speak for it (RFC 6960 section 4.2.2.2). */
+/* Signed by that CA, or by a responder it delegated to (RFC 6960 section 4.2.2.2). */
 static bool
 signed_by(OCSP_BASICRESP *basic, X509 *issuer, STACK_OF(X509) * chain)
 {
@@ -64,7 +64,7 @@ signed_by(OCSP_BASICRESP *basic, X509 *issuer, STACK_OF(X509) * chain)
 	return ok;
 }
 
-/* When it begins and ends; NULL, or what is wrong with it. */
+/* Gets its period of validity.  Returns NULL, or what is wrong with it. */
 static const char *
 check_response(OCSP_BASICRESP *basic, X509 *cert, STACK_OF(X509) * chain, struct tls_staple *staple)
 {

@@ -18,8 +18,8 @@ struct tls_peer {
 	struct tls_identity id;
 	struct buf text; /* subject, issuer, fingerprint; id points into it */
 	struct buf user, rule;
-	/* By what id was decided, and when it must be decided again. */
-	uint64_t generation; /* 0: never yet */
+	/* What id was decided by, and when it must be decided again. */
+	uint64_t generation; /* 0: never */
 	int64_t from, until;
 };
 
@@ -106,7 +106,7 @@ decide(struct tls_peer *peer, const struct tls_ctx *ctx, int64_t now)
 const struct tls_identity *
 tls_peer_identity(struct tls_peer *peer, struct tls_slot *slot, int64_t now)
 {
-	/* Read before the context: what comes in between is seen the next time. */
+	/* Read before the context: a change in between is noticed next time. */
 	uint64_t generation = tls_slot_generation(slot);
 	struct tls_ctx *ctx;
 

@@ -6,6 +6,6 @@
 
 #include "net/tls/peer.h"
 
-/* Takes both; chain may be NULL. */
+/* Takes over both; chain may be NULL. */
 struct tls_peer *tls_peer_make(X509 *cert, STACK_OF(X509) * chain);
 #endif

@@ -20,7 +20,7 @@ struct ticket_key {
 };
 
 struct tls_tickets {
-	pthread_mutex_t lock; /* all below */
+	pthread_mutex_t lock; /* guards all below */
 	uint64_t period_ms;
 	struct ticket_key now, before;
 };
@@ -48,7 +48,7 @@ tls_tickets_free(struct tls_tickets **tp)
 	mem_free(t);
 }
 
-/* Under the lock. */
+/* Needs the lock. */
 static void
 rotate_keys(struct tls_tickets *t, uint64_t now_ms)
 {
@@ -88,7 +88,7 @@ random_key(struct ticket_key *key, uint64_t now_ms)
 	return key->used;
 }
 
-/* The key to make tickets with. */
+/* Gets the key for new tickets. */
 static bool
 key_for_new(struct tls_tickets *t, struct ticket_key *key_r)
 {
@@ -97,7 +97,7 @@ key_for_new(struct tls_tickets *t, struct ticket_key *key_r)
 
 	(void)pthread_mutex_lock(&t->lock);
 	rotate_keys(t, now_ms);
-	/* Switched off in the middle of a handshake: a ticket that nobody can read. */
+	/* Switched off in the middle of a handshake: make a ticket that nobody can read. */
 	if (t->period_ms == 0) {
 		ok = random_key(key_r, now_ms);
 	} else {
@@ -108,7 +108,7 @@ key_for_new(struct tls_tickets *t, struct ticket_key *key_r)
 	return ok;
 }
 
-/* The key that a ticket names; *old_r: it makes none any more. */
+/* Gets the key that a ticket names; *old_r: it makes no new ones. */
 static bool
 key_by_name(struct tls_tickets *t, const unsigned char *name, struct ticket_key *key_r, bool *old_r)
 {
@@ -139,7 +139,7 @@ set_mac(EVP_MAC_CTX *mac, struct ticket_key *key)
 	return EVP_MAC_CTX_set_params(mac, params) == 1;
 }
 
-/* 1: go on; 2: and give a new ticket; 0: there is no such key; -1: failed. */
+/* Returns 1: continue; 2: also give a new ticket; 0: unknown key; -1: failed. */
 static int
 on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
     EVP_MAC_CTX *mac, int making)
@@ -168,7 +168,8 @@ void
 tls_tickets_setup(SSL_CTX *ssl, struct tls_tickets *t, uint64_t period_ms)
 {
 	if (t == NULL || period_ms < 1000) {
-		/* TLS 1.3 would give tickets that name a session in a cache; there is none. */
+		/* TLS 1.3 would give tickets that name a session in a cache, which we do not
+		 * have. */
 		(void)SSL_CTX_set_options(ssl, SSL_OP_NO_TICKET);
 		(void)SSL_CTX_set_num_tickets(ssl, 0);
 		return;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * TLS contexts, see tls.h.  An idle connection must be small: buffers are
- * given back between records, sessions are not cached here: they travel in
+ * TLS contexts, see tls.h.  Idle connections must be small: buffers are
+ * released between records, and sessions are not cached here, but travel in
  * tickets.
  */
 #include "net/tls/tls.h"
@@ -38,10 +38,10 @@ struct tls_ctx {
 struct tls_slot {
 	pthread_mutex_t lock;
 	struct tls_ctx *ctx; /* written under the lock, atomically */
-	uint64_t generation; /* likewise; 0: never set */
+	uint64_t generation; /* the same; 0: never set */
 };
 
-/* What is being made, and where its faults go. */
+/* A context being made, and where its faults go. */
 struct making {
 	const struct tls_options *o;
 	struct buf *why;
@@ -68,7 +68,7 @@ complain_text(struct making *m, enum tls_part part, const struct buf *text)
 	return TS_INVALID;
 }
 
-/* What is not right, and no reason to refuse. */
+/* Reports what is not right, but no reason to refuse. */
 static void
 warn(struct making *m, enum tls_part part, struct str text)
 {
@@ -105,7 +105,7 @@ complain(struct making *m, enum tls_part part, const char *what, const char *nam
 	return err;
 }
 
-/* A key with a passphrase is an error, not a question on the terminal. */
+/* A key with a passphrase is an error, not a prompt on the terminal. */
 static int
 no_passphrase(char *p, int size, int writing, void *arg)
 {
@@ -138,14 +138,14 @@ set_modes(SSL_CTX *ssl)
 	(void)SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
 	(void)SSL_CTX_set_session_id_context(ssl, (const unsigned char *)"turnstone", 9);
 	(void)SSL_CTX_set_dh_auto(ssl, 1);
-	/* One read(2) for what is there, not two for each record. */
+	/* One read(2) for what is available, not two for each record. */
 	SSL_CTX_set_read_ahead(ssl, 1);
 	SSL_CTX_set_default_passwd_cb(ssl, no_passphrase);
 }
 
 /* ---- a certificate of ours */
 
-/* They are the same for all certificates. */
+/* The same for all certificates. */
 static enum ts_err
 check_protocol(struct making *m, SSL_CTX *ssl)
 {
@@ -182,7 +182,7 @@ set_protocol(struct making *m, SSL_CTX *ssl)
 	    (o->ciphersuites == NULL || SSL_CTX_set_ciphersuites(ssl, o->ciphersuites) == 1))
 		return TS_OK;
 	ERR_clear_error();
-	return TS_INVALID; /* told with the first */
+	return TS_INVALID; /* reported with the first */
 }
 
 /* what: "certificate", "private key". */
@@ -200,7 +200,7 @@ file_fault(struct making *m, enum tls_part part, const char *what, const char *k
 	return err;
 }
 
-/* Clients judge it themselves; who looks at the configuration wants to know. */
+/* Clients judge it themselves, but administrators want to know. */
 static enum ts_err
 check_dates(struct making *m, const X509 *cert, const char *file)
 {
@@ -222,7 +222,7 @@ check_dates(struct making *m, const X509 *cert, const char *file)
 	return err;
 }
 
-/* Does the key fit?  OpenSSL looks when it takes it, too. */
+/* Returns whether the key does not fit.  OpenSSL also checks that when it takes the key. */
 static bool
 is_mismatch(void)
 {
@@ -269,7 +269,7 @@ set_certificate(struct making *m, SSL_CTX *ssl, const char *cert, const char *ke
 		return set_key(m, ssl, cert, key, true);
 	if (SSL_CTX_use_certificate_chain_file(ssl, cert) != 1) {
 		err = file_fault(m, TLS_PART_CERT, "certificate", "CERTIFICATE", cert, "");
-		/* One in the same file is looked for when there is a certificate. */
+		/* A key in the same file is only looked for if there is a certificate. */
 		if (key != NULL)
 			(void)set_key(m, ssl, cert, key, true);
 		return err;
@@ -331,7 +331,7 @@ set_names(struct making *m, struct own *own, const struct tls_named *named)
 	return err;
 }
 
-/* Clients compare the name that they asked for with the certificate. */
+/* Clients compare the name they asked for with the certificate. */
 static void
 look_at_names(struct making *m, const struct own *own, const char *file)
 {
@@ -367,7 +367,7 @@ wildcard_fits(struct str pattern, struct str host)
 	       str_eq((struct str){pattern.p + 1, pattern.n - 1}, str_range(dot, host.p + host.n));
 }
 
-/* The name itself goes before a wildcard, whichever stands first.  NULL: none is for it. */
+/* An exact name takes precedence over a wildcard, whichever comes first.  NULL: none fits. */
 static const struct own *
 own_for(const struct tls_ctx *ctx, struct str host)
 {
@@ -413,7 +413,7 @@ make_own(struct making *m, struct own *own, const struct tls_named *named)
 
 	if (ssl == NULL)
 		return complain(m, TLS_PART_CERT, "TLS", "library");
-	/* All that is wrong is told. */
+	/* Report everything that is wrong. */
 	err = set_protocol(m, ssl);
 	also = set_names(m, own, named);
 	err = err == TS_OK ? also : err;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Trust anchors, revocation lists, and chains judged by them (RFC 5280): see trust.h. */
+/* Trust anchors, revocation lists, and judging chains by them (RFC 5280): see trust.h. */
 #include "net/tls/trust.h"
 
 #include <errno.h>
@@ -46,7 +46,7 @@ open_pem(struct tls_trust_file *file)
 	return f;
 }
 
-/* At the end of a PEM file the reader complains that no more begins; all else is a fault. */
+/* At the end of a PEM file the reader reports that no further block begins; all else is a fault. */
 static bool
 at_end(struct tls_trust_file *file, const char *what)
 {
@@ -106,7 +106,7 @@ read_anchors(struct tls_trust *t, struct tls_trust_file *file, int64_t now)
 	return ok;
 }
 
-/* False only when an anchor has the issuer's name and not its key. */
+/* Returns false only if an anchor has the issuer's name but not its key. */
 static bool
 signature_ok(const struct tls_trust *t, X509_CRL *crl)
 {
@@ -173,7 +173,7 @@ read_crls(struct tls_trust *t, struct tls_trust_file *file, int64_t now)
 	return ok;
 }
 
-/* One file may serve for both. */
+/* One file may serve as both. */
 static void
 name_other_blocks(struct tls_trust_files *files)
 {
@@ -207,7 +207,7 @@ tls_trust_new(struct tls_trust_files *files, int64_t now)
 		buf_puts(files->ca.name != NULL ? &files->ca.why : &files->crl.why, "no memory");
 	if (ok && files->ca.name != NULL)
 		ok = read_anchors(t, &files->ca, now);
-	/* Each file is looked at, whatever is wrong with the other. */
+	/* Read each file, whatever is wrong with the other. */
 	if (files->crl.name != NULL && t->crls != NULL)
 		ok &= read_crls(t, &files->crl, now);
 	name_other_blocks(files);
@@ -238,8 +238,8 @@ STACK_OF(X509) * tls_trust_anchors(const struct tls_trust *trust)
 /* ---- verifying */
 
 /*
- * An anchor is believed without further ado (RFC 5280 section 6.1): nobody needs to say that it is
- * not revoked.  OpenSSL asks that of it too.
+ * An anchor is trusted as such (RFC 5280 section 6.1): its revocation need not be checked.  OpenSSL
+ * would check it too.
  */
 static int
 anchor_needs_no_crl(int ok, X509_STORE_CTX *x)
@@ -262,7 +262,7 @@ narrow(struct tls_verdict *v, const ASN1_TIME *from, const ASN1_TIME *end, int64
 		v->until = t + 1;
 }
 
-/* Until the next moment at which one of them could change the answer. */
+/* Limits the verdict to the next moment when one of these could change it. */
 static void
 bound(const struct tls_trust *trust, STACK_OF(X509) * chain, int64_t now, struct tls_verdict *v)
 {
@@ -298,7 +298,7 @@ tls_trust_verify(const struct tls_trust *trust, X509 *cert, STACK_OF(X509) * cha
 {
 	X509_STORE_CTX *x = X509_STORE_CTX_new();
 
-	/* A no is asked again after a second: it may be right by then. */
+	/* Ask again after a second if the answer was no: it may have changed by then. */
 	*verdict_r = (struct tls_verdict){X509_V_ERR_OUT_OF_MEM, now, now + 1};
 	if (x != NULL && X509_STORE_CTX_init(x, trust->store, cert, chain) == 1 &&
 	    X509_STORE_CTX_set_default(x, "ssl_client") == 1) {

@@ -2,9 +2,8 @@
 #ifndef NET_TLS_TRUST_H
 #define NET_TLS_TRUST_H
 /*
- * Whose certificates of clients we believe: trust anchors and lists of what
- * was revoked (CRLs), as they were read.  Constant after that; safe from any
- * thread.
+ * Which client certificates we trust: trust anchors and revocation lists
+ * (CRLs), as read.  Immutable; safe from any thread.
  */
 #include <openssl/x509.h>
 #include <stdbool.h>
@@ -16,36 +15,38 @@
 struct tls_trust; /* opaque */
 
 /*
- * ca: PEM, each certificate in it is an anchor, be it self-signed or not.  crl: PEM, any number of
- * lists, each signed by one of the anchors or by a CA that one of them stands for; without it
- * nothing is asked about revocation, else each certificate of a chain but the anchor needs the
- * list of its issuer, in force.
+ * ca: PEM; every certificate in it is an anchor, self-signed or not.  crl: PEM, any number of
+ * lists, each signed by one of the anchors or by a CA below one.  Without it revocation is not
+ * checked; with it each certificate of a chain except the anchor needs a current list from its
+ * issuer.
  */
 struct tls_trust_files {
 	struct tls_trust_file {
 		const char *name;    /* NULL: none */
-		struct buf why;      /* it cannot be taken */
-		struct buf warnings; /* lines: what is not right but no reason to refuse */
+		struct buf why;      /* why it cannot be used */
+		struct buf warnings; /* lines: what is not right, but no reason to refuse */
 	} ca, crl;
 };
 
-/* NULL: no ca, or one of the files cannot be taken; each has been looked at. */
+/* Returns NULL if there is no ca or one of the files cannot be used.  Reads every file in any
+ * case. */
 struct tls_trust *tls_trust_new(struct tls_trust_files *files, int64_t now);
 void tls_trust_free(struct tls_trust **trust);
-/* The anchors, for the names that a server tells its clients; the trust's. */
+/* Returns the anchors, for the names that a server sends its clients.  The trust owns them. */
 STACK_OF(X509) * tls_trust_anchors(const struct tls_trust *trust);
 
 struct tls_verdict {
-	int code; /* X509_V_OK, or why not: X509_V_ERR_... */
-	/* The verdict is the same from..until (seconds, until not included) as long as the trust
-	 * is. */
+	int code; /* X509_V_OK, or the reason: X509_V_ERR_... */
+	/* The verdict stays the same from `from` to before `until` (seconds) while the trust
+	 * does. */
 	int64_t from, until;
 };
 
-/* At that moment, for a client's side of TLS.  chain: what came with the certificate, or NULL. */
+/* Verifies at the given time, for the client side of TLS.  chain: what came with the certificate,
+ * or NULL. */
 void tls_trust_verify(const struct tls_trust *trust, X509 *cert, STACK_OF(X509) * chain,
     int64_t now, struct tls_verdict *verdict_r);
 
-/* Seconds since 1970; false: it is not written as RFC 5280 has it. */
+/* Gets seconds since 1970.  Returns false if it is not written as RFC 5280 requires. */
 bool tls_time(const ASN1_TIME *t, int64_t *seconds_r);
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is wrong with certificates, keys and ciphers, in words for who keeps them. */
+/* Says what is wrong with certificates, keys and ciphers, in words for administrators. */
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -58,7 +58,7 @@ ends_in(const char *name, const char *end)
 	return n >= e && strcmp(name + n - e, end) == 0;
 }
 
-/* Is there a block of that kind?  LOCKED: with a passphrase. */
+/* Looks for a block of that kind.  LOCKED: it has a passphrase. */
 static enum pem_found
 pem_look(const char *file, const char *kind)
 {
@@ -80,7 +80,7 @@ pem_look(const char *file, const char *kind)
 		OPENSSL_free(header);
 		OPENSSL_clear_free(data, (size_t)n);
 	}
-	/* One that begins, and cannot be read. */
+	/* A block that begins but cannot be read. */
 	if (found == PEM_NOTHING && ERR_peek_last_error() != 0 &&
 	    ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
 		found = PEM_FOUND;
@@ -129,7 +129,8 @@ tls_certificates_ok(const char *file, struct buf *why)
 
 enum { BLOCKS_NAMED = 8 };
 
-/* Does the name of a block end so?  "TRUSTED CERTIFICATE" is a "CERTIFICATE". */
+/* Returns whether a block's name ends in one of the kinds: "TRUSTED CERTIFICATE" is a
+ * "CERTIFICATE". */
 static bool
 is_kind(const char *name, const char *const *kinds)
 {
@@ -173,7 +174,7 @@ tls_name_other_blocks(const char *file, const char *const *kinds, struct buf *wa
 
 /* ---- ciphers ---- */
 
-/* Ciphers of TLS 1.3 have no other name. */
+/* Ciphers of TLS 1.3 have only this name. */
 static bool
 is_suite(const SSL_CTX *ssl, struct str name)
 {
@@ -185,7 +186,7 @@ is_suite(const SSL_CTX *ssl, struct str name)
 	return false;
 }
 
-/* OpenSSL passes over what it does not know. */
+/* OpenSSL ignores unknown names. */
 bool
 tls_suites_ok(const char *suites, struct buf *why)
 {
@@ -211,7 +212,7 @@ tls_suites_ok(const char *suites, struct buf *why)
 	return ok;
 }
 
-/* Parts of names of ciphers that OpenSSL had, has in some builds, or knows without having one. */
+/* Parts of cipher names that OpenSSL had, has in some builds, or knows without having one. */
 static bool
 is_retired(struct str part)
 {
@@ -229,7 +230,8 @@ is_retired(struct str part)
 	return false;
 }
 
-/* Does it take one away that there is no more?  RC4, kDHr+SHA1, RC4-SHA, EXP-DES-CBC-SHA. */
+/* Returns whether the word removes a cipher that no longer exists, such as RC4, kDHr+SHA1, RC4-SHA
+ * or EXP-DES-CBC-SHA. */
 static bool
 names_retired(struct str word)
 {
@@ -245,7 +247,7 @@ names_retired(struct str word)
 	return false;
 }
 
-/* Rules for the whole list are read by OpenSSL; what takes away may be about what is gone. */
+/* OpenSSL parses rules for the whole list; what is removed may not exist any more. */
 static bool
 names_none(SSL_CTX *ssl, struct str word)
 {

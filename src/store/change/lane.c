@@ -3,10 +3,11 @@
  * Lanes.  A lane has two equal threads and two tokens: one to prepare, one to
  * flush.
  *
- *   wait for a change and the token to prepare prepare what waits; while the
- *   other thread flushes, go on with what comes when ready: take the token to
- *   flush, pass on the one to prepare commit, publish, notify pass on the token
- *   to flush
+ *   wait for a change and the token to prepare
+ *   prepare what waits; while the other thread flushes, add what arrives
+ *   when ready: take the token to flush, pass on the one to prepare
+ *   commit, publish, notify
+ *   pass on the token to flush
  *
  * So a single change costs one wake-up before its flush and one after, and the
  * next batch grows while one is flushed.

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Batches as bytes: one operation behind the other, a kind byte, then the key
- * or blob id, then the value.  The form is private to this file and never
- * stored; an engine walks it with engine_batch_next().
+ * Batches as bytes: one operation after the other, each a kind byte, the key or
+ * blob id, and the value.  The format is private to this file and never stored;
+ * an engine reads it with engine_batch_next().
  */
 #include "base/mem.h"
 #include "store/engine.h"
 
-/* A lane keeps its batch for ever; a rare huge one must not pin its memory. */
+/* A lane keeps its batch for good, so a rare huge one must not pin its memory. */
 #define BATCH_KEEP ((size_t)4 << 20)
 
 struct engine_batch {

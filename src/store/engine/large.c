@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Large blobs in files of their own: the format and the contract are in large.h. */
+/* Large blobs in files of their own: see large.h for the format and the contract. */
 #include "store/engine/large.h"
 
 #include <dirent.h>
@@ -21,7 +21,7 @@
 #define TRAILER ((size_t)32)
 #define MAGIC "TSBLOB1\n"
 #define NAME_MAX_LEN 32
-/* Start writing to the disk early, so that the flush in the end is short. */
+/* Start writing to the disk early, so that the final flush is short. */
 #define WRITE_BEHIND ((uint64_t)8 << 20)
 
 struct large_writer {
@@ -229,7 +229,7 @@ large_take_back(int dir, int store, const char *where)
 
 /* ---- reading ---- */
 
-/* A short file is damage, not a failure of the system. */
+/* Treats a short file as damage, not as a system error. */
 static enum ts_err
 read_full(int fd, void *p, size_t n, uint64_t at, const char *name)
 {
@@ -310,7 +310,7 @@ large_size(int dir, uint64_t blob, uint64_t *size_r)
 	return err;
 }
 
-/* Reads and checks one piece into p (PIECE bytes). */
+/* Reads one piece into p (PIECE bytes) and verifies it. */
 static enum ts_err
 read_piece(int fd, const char *name, uint64_t blob, uint64_t size, uint64_t i, char *p, size_t *n_r)
 {
@@ -506,7 +506,7 @@ write_end(struct large_writer *w)
 	return write_full(w, w->sums.p, w->sums.n, w->size);
 }
 
-/* The name is on disk when the folder it stands in is, and that one's own name too. */
+/* The name is on disk once its folder is flushed, and the folder's own name too. */
 static bool
 give_name(struct large_writer *w)
 {
@@ -520,7 +520,7 @@ give_name(struct large_writer *w)
 	sub[2] = '\0';
 	if (!make_dir(w->dir, sub))
 		return false;
-	/* Another writer may have made it just now and not flushed it: flush it once more. */
+	/* Another writer may just have made it without flushing it yet: flush it once more. */
 	if (fsync(w->dir) != 0 || renameat(w->dir, from, w->dir, to) != 0)
 		return false;
 	fd = openat(w->dir, sub, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -4,19 +4,18 @@
 /*
  * Large blobs in files of their own, for engines on a file system.
  *
- * large/tmp/ID     being written; what is left there by a crash is removed at
- *                  the next open
+ * large/tmp/ID     being written; leftovers of a crash are removed at the next open
  * large/xx/ID      finished; ID is the blob id in 16 hex digits, xx its last two
  *
  * A file, all numbers little-endian:
  *   size bytes      the content
- *   8 bytes each    XXH3-64 of each 64 KiB of it (the last may be shorter), the
- *                   seed is blob id + index: a piece in the wrong place is found
+ *   8 bytes each    XXH3-64 of each 64 KiB of it (the last may be shorter); the seed is blob id +
+ *                   index, so a piece in the wrong place is found
  *   32 bytes        "TSBLOB1\n", blob id, size, XXH3-64 of those 24 bytes
- * The sums stand behind the content so that the content can be mapped whole.
+ * The sums come after the content so that the content can be mapped whole.
  *
- * All calls may block; any thread.  One writer belongs to one thread at a time.
- * Failures are logged here.
+ * All calls may block; any thread.  Only one thread at a time may use a writer.  Failures are
+ * logged here.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,21 +25,20 @@
 
 struct large_writer;
 
-/* Opens (makes) STORE/large; leftovers in tmp are removed when clean is set. */
+/* Opens STORE/large, creating it if missing.  clean: removes leftovers in tmp. */
 enum ts_err large_dir_open(
     const char *store, bool read_only, bool clean, int *dir_r, char **text_r);
 
-/* Appends; TS_NOT_FOUND, TS_DAMAGED, TS_IO: value is as it was. */
+/* Appends to value.  On TS_NOT_FOUND, TS_DAMAGED and TS_IO value is unchanged. */
 enum ts_err large_read(int dir, uint64_t blob, uint64_t off, uint64_t len, struct buf *value);
 enum ts_err large_size(int dir, uint64_t blob, uint64_t *size_r);
-/* Not durable: a file that comes back after a crash is an orphan. */
+/* Not durable: a file that reappears after a crash is an orphan. */
 void large_remove(int dir, uint64_t blob);
-/* Moves a file into the folder STORE/WHERE, made when there is none, and keeps its name. */
+/* Moves a file into the folder STORE/WHERE, created if missing, keeping its name. */
 enum ts_err large_set_aside(int dir, int store, const char *where, uint64_t blob);
-/* Moves all files in STORE/WHERE back, and removes the folder.  A missing folder is an empty one.
- */
+/* Moves all files in STORE/WHERE back and removes the folder.  A missing folder counts as empty. */
 enum ts_err large_take_back(int dir, int store, const char *where);
-/* Are there any? */
+/* Returns whether there are any. */
 bool large_has_aside(int store, const char *where);
 enum ts_err large_list(int dir, void (*fn)(uint64_t blob, void *arg), void *arg);
 
@@ -49,7 +47,7 @@ enum ts_err large_create(int dir, uint64_t blob, struct large_writer **w_r);
 enum ts_err large_write(struct large_writer *w, struct str bytes);
 /* Valid until the next write, finish or abort. */
 enum ts_err large_map(struct large_writer *w, struct str *bytes_r);
-/* Flushes the file, gives it its name and flushes that.  Both free the writer. */
+/* Flushes the file, gives it its name and flushes that.  Both functions free the writer. */
 enum ts_err large_finish(struct large_writer **w);
 void large_abort(struct large_writer **w);
 #endif

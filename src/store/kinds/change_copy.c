@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * COPY and MOVE within an account, in pieces, so that others of the lane have
- * their turns in between.  For each piece the copier's thread reads summaries
- * from disk, then a change goes through the lane.
+ * COPY and MOVE within an account, in pieces, so that other changes of the lane
+ * get their turns in between.  For each piece the copier's thread reads summaries
+ * from disk; then a change goes through the lane.
  *
- * A MOVE moves piece by piece: each message is here or there (RFC 6851).  So
- * does a RENAME of INBOX, whose first piece makes the mailbox, too.  A COPY is
- * seen whole or not at all (RFC 9051 section 6.4.7): of several pieces,
+ * A MOVE moves piece by piece: each message is in one place or the other (RFC
+ * 6851).  So does a RENAME of INBOX, whose first piece also makes the mailbox.  A
+ * COPY is seen whole or not at all (RFC 9051 section 6.4.7).  If it has several
+ * pieces:
  *
- *   stage   puts references, summaries and a record ('S', keys.h) of what was
- *           put, under the UIDs from UIDNEXT on; nobody sees anything
- *   show    makes them messages: one change record; the records of pieces go
- *   unstage when it failed: UIDNEXT goes on behind the UIDs that were used, and
- *           what was put is left to the background (a record 'P' for each 'S')
+ *   stage   puts references and summaries under the UIDs from UIDNEXT on, and a
+ *           record of them ('S', keys.h); nobody sees anything yet
+ *   show    turns them into messages with one change record; the records of
+ *           pieces are removed
+ *   unstage on failure: UIDNEXT moves past the UIDs that were used, and the
+ *           background removes what was put (a record 'P' for each 'S')
  *
- * From the first stage to the end the mailbox is held: whatever gives UIDs in it
- * waits, since new messages have higher UIDs than those that were seen before.
- * A crash before the show leaves records 'S'; what they name is removed when the
- * account is loaded, and before UIDs are given in it (staged_recover).
+ * From the first stage to the end the mailbox is held: changes that give UIDs in
+ * it wait, since new messages must have higher UIDs than those seen before.  A
+ * crash before the show leaves records 'S'; what they name is removed when the
+ * account is loaded, before UIDs are given in it (staged_recover).
  */
 #include "base/mem.h"
 #include "store/kinds/steps_int.h"

@@ -126,6 +126,12 @@ store_mailbox_expunged_since(const struct store_mailbox *mb, uint64_t since, roa
 }
 
 uint64_t
+store_mailbox_highest(const struct store_mailbox *mb, const roaring_bitmap_t *uids)
+{
+	return state_highest(mb->state, uids);
+}
+
+uint64_t
 store_mailbox_modseq(const struct store_mailbox *mb)
 {
 	return mb->state->counters.modseq;

@@ -518,9 +518,12 @@ wire_out_search_end(struct buf *b)
 void
 wire_out_search_end_modseq(struct buf *b, uint64_t modseq)
 {
-	buf_puts(b, " (MODSEQ ");
-	buf_u64(b, modseq);
-	buf_put(b, ")\r\n", 3);
+	if (modseq > 0) {
+		buf_puts(b, " (MODSEQ ");
+		buf_u64(b, modseq);
+		buf_putc(b, ')');
+	}
+	wire_out_search_end(b);
 }
 
 static void
@@ -550,6 +553,12 @@ wire_out_esearch_begin(struct buf *b, const struct wire_esearch *e, struct wire_
 	if ((e->has & WIRE_RETURN_ALL) != 0)
 		buf_puts(b, " ALL ");
 	*all_r = (struct wire_set_out){.b = b};
+}
+
+void
+wire_out_esearch_modseq(struct buf *b, uint64_t modseq)
+{
+	put_named(b, " MODSEQ ", modseq);
 }
 
 void

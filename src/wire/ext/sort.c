@@ -85,9 +85,9 @@ wire_out_sort_add(struct buf *b, const uint32_t *ids, size_t n)
 }
 
 void
-wire_out_sort_end(struct buf *b)
+wire_out_sort_end(struct buf *b, uint64_t modseq)
 {
-	wire_out_search_end(b);
+	wire_out_search_end_modseq(b, modseq);
 }
 
 bool

@@ -32,7 +32,8 @@ void wire_sort_print_search(struct buf *b, const struct wire_dialect *d,
 /* Print "* SORT" " 1" " 2" ... CRLF, in any number of pieces. */
 void wire_out_sort_begin(struct buf *b);
 void wire_out_sort_add(struct buf *b, const uint32_t *ids, size_t n);
-void wire_out_sort_end(struct buf *b);
+/* modseq: "(MODSEQ n)" (RFC 7162 section 3.1.9); 0: without. */
+void wire_out_sort_end(struct buf *b, uint64_t modseq);
 /* From behind the name of the response; as many numbers as limits->set_ranges. */
 bool wire_in_sort(struct wire_in *in, struct wire_search_data *data_r);
 #endif

@@ -125,7 +125,7 @@ test_login(void **state)
 
 /* ---- what a login costs ---- */
 
-static unsigned hashes; /* that were computed */
+static unsigned hashes; /* number computed */
 
 char *__real_crypt_rn(const char *phrase, const char *setting, void *data, int size);
 char *__wrap_crypt_rn(const char *phrase, const char *setting, void *data, int size);
@@ -145,7 +145,7 @@ cost(struct world *w, const char *authcid, const char *password, enum auth_resul
 	return hashes;
 }
 
-/* Who does not exist, has a name that nobody can have, or is disabled costs what others do. */
+/* A user who does not exist, has an impossible name or is disabled costs as much as others. */
 static void
 test_cost(void **state)
 {
@@ -162,7 +162,7 @@ test_cost(void **state)
 	assert_int_equal(cost(w, "", "red sea", AUTH_FAILED), 1);
 	assert_int_equal(cost(w, "dora", "red sea", AUTH_FAILED), 1);
 	assert_int_equal(cost(w, "dora", "blue sea", AUTH_DISABLED), 1);
-	/* nor does a password that nobody can have tell */
+	/* nor does an impossible password reveal anything */
 	assert_int_equal(cost(w, "anna", "", AUTH_FAILED), cost(w, "bert", "", AUTH_FAILED));
 	assert_int_equal(
 	    cost(w, "anna", "a\tb", AUTH_FAILED), cost(w, "bert", "a\tb", AUTH_FAILED));
@@ -182,7 +182,7 @@ test_password_change(void **state)
 	assert_int_equal(ask(w, auth_check, "", "anna", "blue sea", NULL), AUTH_FAILED);
 	assert_int_equal(
 	    ask(w, auth_check, "", "anna", "green hill", "anna@site.example"), AUTH_OK);
-	/* A user made anew under the name does not inherit the login. */
+	/* A new user with the same name does not inherit the login. */
 	assert_int_equal(auth_users_delete(w->auth, STR("anna"), &why), TS_OK);
 	assert_int_equal(ask(w, auth_try, "", "anna", "green hill", NULL), AUTH_AGAIN);
 	assert_int_equal(ask(w, auth_check, "", "anna", "green hill", NULL), AUTH_FAILED);
@@ -207,7 +207,7 @@ test_acting_for_others(void **state)
 	assert_int_equal(add(w, "carl@far.example", "red", NULL, false), TS_OK);
 	assert_int_equal(auth_check(w->auth, &req, &login), AUTH_OK);
 	assert_true(login.acts_for_others);
-	/* Server rights stay at home. */
+	/* Server rights do not carry over. */
 	assert_false(login.server_admin);
 	assert_true(str_eq(buf_as_str(&login.authcid), STR("gate@site.example")));
 	assert_true(str_eq(buf_as_str(&login.user), STR("anna@site.example")));
@@ -222,7 +222,7 @@ test_acting_for_others(void **state)
 	assert_int_equal(ask(w, auth_check, "nobody", "gate", "gold", NULL), AUTH_DENIED);
 	assert_int_equal(ask(w, auth_check, "gate", "anna", "blue", NULL), AUTH_DENIED);
 	assert_int_equal(ask(w, auth_check, "anna", "gate", "blue", NULL), AUTH_FAILED);
-	/* The user acted for is deleted or disabled: at once. */
+	/* The user they act for is deleted or disabled: takes effect at once. */
 	assert_int_equal(auth_users_disable(w->auth, STR("anna"), true, &why), TS_OK);
 	assert_int_equal(ask(w, auth_try, "anna", "gate", "gold", NULL), AUTH_AGAIN);
 	assert_int_equal(ask(w, auth_check, "anna", "gate", "gold", NULL), AUTH_DENIED);
@@ -311,7 +311,7 @@ has_hash(struct world *w, const char *name, const char *prefix)
 	return has;
 }
 
-/* Nobody waits until it is written but we. */
+/* Only the test waits until it is written. */
 static void
 poll_and_wait(struct world *w)
 {
@@ -323,7 +323,7 @@ poll_and_wait(struct world *w)
 	while (stats.changes_pending > 0);
 }
 
-/* A weak hash is renewed at a login; nothing that was decided by it is void. */
+/* A weak hash is renewed at login; no decision based on it becomes void. */
 static void
 test_renewal(void **state)
 {
@@ -356,7 +356,7 @@ test_renewal(void **state)
 	    auth_scram_keys(w->auth, STR("anna"), SASL_SCRAM_SHA256, false, &after), AUTH_OK);
 	assert_true(before.stamp == after.stamp);
 	assert_memory_equal(&before.keys, &after.keys, sizeof(before.keys));
-	/* A password that was changed meanwhile stays: the note is of another record. */
+	/* A password that was changed meanwhile stays: the note refers to another record. */
 	auth_set_hashing(w->auth, &weak);
 	assert_int_equal(auth_users_passwd(w->auth, &spec, &why), TS_OK);
 	assert_int_equal(ask(w, auth_check, "", "anna", "new sea", NULL), AUTH_OK);
@@ -370,7 +370,7 @@ test_renewal(void **state)
 	poll_and_wait(w);
 	assert_true(has_hash(w, "anna", "$5$"));
 	assert_int_equal(ask(w, auth_check, "", "anna", "newest sea", NULL), AUTH_OK);
-	/* What is as strong is left alone. */
+	/* A hash that is strong enough stays. */
 	poll_and_wait(w);
 	assert_true(has_hash(w, "anna", "$y$"));
 	auth_set_hashing(w->auth, &other);
@@ -431,7 +431,7 @@ renewed(struct world *w)
 	return n;
 }
 
-/* Neither a login by SCRAM nor the thread that polls waits for it, and little is left behind. */
+/* Neither a SCRAM login nor the polling thread waits for it, and little remains afterwards. */
 static void
 test_held_flush(void **state)
 {
@@ -450,7 +450,7 @@ test_held_flush(void **state)
 	}
 	auth_set_hashing(w->auth, &now);
 	hold_flush(w, &gate);
-	/* The secret of those who do not exist is made. */
+	/* The secret for users who do not exist is made. */
 	assert_int_equal(
 	    auth_scram_keys(w->auth, STR("nobody"), SASL_SCRAM_SHA256, false, &first), AUTH_OK);
 	sem_wait(&gate.entered);
@@ -476,7 +476,7 @@ test_held_flush(void **state)
 	assert_memory_equal(first.keys.salt, again.keys.salt, first.keys.salt_n);
 }
 
-/* A change may end when those who asked for it are gone. */
+/* A change may end after those who asked for it are gone. */
 static void
 test_ends_after_all(void **state)
 {
@@ -575,12 +575,12 @@ test_databases(void **state)
 	assert_int_equal(a->verified, 1);
 	/* Not remembered. */
 	assert_int_equal(ask(w, auth_try, "", "anna", "blue sea", NULL), AUTH_AGAIN);
-	/* One that may be slow is asked only where there is time. */
+	/* A database that may be slow is asked only where waiting is possible. */
 	assert_int_equal(auth_check(w->auth, &req, &login), AUTH_AGAIN);
 	assert_int_equal(b->found, 0);
 	req.may_wait = true;
 	assert_int_equal(auth_check(w->auth, &req, &login), AUTH_OK);
-	/* Remembered for a time, and for the address. */
+	/* Remembered for a while, and for the address. */
 	b->db.cache_ms = 3600 * 1000;
 	assert_int_equal(auth_check(w->auth, &req, &login), AUTH_OK);
 	assert_int_equal(b->verified, 2);
@@ -594,11 +594,11 @@ test_databases(void **state)
 	assert_int_equal(auth_check(w->auth, &req, &login), AUTH_OK);
 	assert_true(str_eq(buf_as_str(&login.user), STR("bo.berg@site.example")));
 	assert_true(str_eq(buf_as_str(&login.authcid), STR("bo.berg@site.example")));
-	/* But not that of a user of an earlier database. */
+	/* But not the name of a user in an earlier database. */
 	b->called = "anna@site.example";
 	assert_int_equal(auth_check(w->auth, &req, &login), AUTH_UNAVAILABLE);
 	b->called = "bo@site.example";
-	/* An account that is closed, a database that cannot be asked. */
+	/* A disabled account, and an unavailable database. */
 	b->result = AUTH_DISABLED;
 	b->db.cache_ms = 0;
 	auth_changed(w->auth, STR_NONE);

@@ -59,7 +59,7 @@ test_old_record_is_not_put(void **state)
 	uint64_t epoch = auth_cache_epoch(cache, old.name);
 
 	(void)state;
-	/* The record was read, then it changed, then what was read is put. */
+	/* The record is read, then changed, then the old value is cached. */
 	auth_cache_drop(cache, old.name);
 	auth_cache_put_user(cache, epoch, &old, UINT64_MAX);
 	assert_false(auth_cache_user(cache, old.name, STR_NONE, &facts));
@@ -70,7 +70,8 @@ test_old_record_is_not_put(void **state)
 	auth_cache_free(&cache);
 }
 
-/* That a name is no alias holds until the user is dropped, and is not noted when it may be old. */
+/* That a name is not an alias is remembered until the user is dropped, and not noted if it may be
+ * outdated. */
 static void
 test_no_alias(void **state)
 {
@@ -89,7 +90,7 @@ test_no_alias(void **state)
 	put(cache, "anna", 8); /* as by a login */
 	assert_true(auth_cache_user(cache, anna, STR_NONE, &facts));
 	assert_true(facts.no_alias && facts.stamp == 8);
-	/* There was no alias, then one is made, then what was seen is noted. */
+	/* There was no alias, then one is added, then the old result is noted. */
 	epoch = auth_cache_epoch(cache, anna);
 	auth_cache_drop(cache, anna);
 	put(cache, "anna", 9);
@@ -111,7 +112,7 @@ test_bounded(void **state)
 	for (unsigned i = 0; i < 5000; i++) {
 		snprintf(name, sizeof(name), "user%u", i);
 		put(cache, name, i);
-		/* The one just put is always there. */
+		/* The newest one is always there. */
 		assert_true(auth_cache_user(cache, str_of(name), STR_NONE, &facts));
 		assert_true(facts.stamp == i);
 	}
@@ -122,7 +123,7 @@ test_bounded(void **state)
 	assert_true(there <= 64 * 8 && there > 64 * 4);
 	auth_cache_free(&cache);
 	cache = auth_cache_new(1024);
-	/* As large as it may get nothing falls off, at whatever size it was put. */
+	/* At its maximum size nothing is dropped, whatever the size when it was added. */
 	for (unsigned i = 0; i < 2000; i++) {
 		snprintf(name, sizeof(name), "user%u", i);
 		put(cache, name, i);
@@ -157,11 +158,11 @@ test_credentials(void **state)
 	auth_cache_put_credential(cache, a, 2, UINT64_MAX);
 	assert_true(auth_cache_credential(cache, a, 2));
 	assert_false(auth_cache_credential(cache, a, 1));
-	/* An empty slot is no credential, whatever its bytes. */
+	/* An empty slot is not a credential, whatever its bytes. */
 	assert_false(auth_cache_credential(cache, (struct siphash){0, 0}, 0));
 	assert_false(auth_cache_credential_key(
 	    cache, STR("anna"), (struct str){large, sizeof(large)}, STR_NONE, &a));
-	/* More than fits into tables as they begin; the last one is always there. */
+	/* More than the initial tables hold; the newest one is always there. */
 	for (unsigned i = 1; i <= 5000; i++) {
 		a = (struct siphash){i * 0x9e3779b97f4a7c15, i};
 		auth_cache_put_credential(cache, a, i, UINT64_MAX);

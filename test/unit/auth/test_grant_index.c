@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which grant decides: each rule beside the request it refuses, and the index beside a walk. */
+/* Which grant decides: each rule with the request it refuses, and the index compared with a
+ * walk. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -112,7 +113,8 @@ test_rules(void **state)
 		if (auth_grant_fits(grant, g, &ask) != rows[i].want ||
 		    found != (rows[i].want == AUTH_FITS ? grant : NULL))
 			fail_msg("row %zu: %s for %s", i, rows[i].who, rows[i].target);
-		/* An admin is one from anywhere and for anybody, but not when all has ended. */
+		/* An admin is an admin from anywhere and for anybody, but not when everything has
+		 * expired. */
 		assert_true(auth_index_names(index, g, ask.who, NOW) ==
 		            (rows[i].want != AUTH_NOT_WHO && rows[i].want != AUTH_EXPIRED));
 		auth_index_free(&index);
@@ -254,7 +256,7 @@ test_many(void **state)
 
 	(void)state;
 	for (int i = 0; i < MANY; i++) {
-		/* One in two names the same gateway, each another user. */
+		/* Every second one names the same gateway, each with another user. */
 		(void)snprintf(who, sizeof(who), "g%d", i % 2 == 0 ? 0 : i);
 		(void)snprintf(target, sizeof(target), "u%d", i);
 		list[i] = make("g", who, target, NULL, INT64_MAX);

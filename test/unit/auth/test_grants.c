@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Grants of a store on the mem engine, and the logins that they permit. */
+/* Grants in a store on the mem engine, and the logins they permit. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -157,7 +157,7 @@ test_permits(void **state)
 
 	assert_int_equal(add(w, "voice", "gateway", "*@voice.example"), TS_OK);
 	assert_false(auth_is_current(w->auth, &w->login));
-	for (int i = 0; i < 2; i++) { /* by the databases, and from memory */
+	for (int i = 0; i < 2; i++) { /* from the databases, and from memory */
 		assert_int_equal(login(w, "gateway", "boris@voice.example"), AUTH_OK);
 		assert_true(w->login.acts_for_others);
 		assert_non_null(w->login.grant);
@@ -214,7 +214,7 @@ test_durable(void **state)
 	assert_true(str_eq(w->login.grant->name, STR("z-first")));
 }
 
-/* What cannot be read is no grant, not one without bounds; it can be removed. */
+/* An unreadable record is not a grant, let alone an unlimited one; it can be removed. */
 static void
 test_unreadable(void **state)
 {
@@ -277,7 +277,7 @@ test_configuration(void **state)
 	assert_int_equal(auth_grants_remove(w->auth, STR("conf")), TS_DENIED);
 	assert_int_equal(login(w, "gateway", "boris@voice.example"), AUTH_OK);
 	assert_true(str_eq(w->login.grant->name, STR("conf"))); /* before the store's */
-	configure(w, "lr");                                     /* the same: it goes on */
+	configure(w, "lr");                                     /* the same: the login stays */
 	assert_null(recheck(w));
 	configure(w, "lrs");
 	assert_non_null(recheck(w));
@@ -346,7 +346,7 @@ test_expiry(void **state)
 	assert_int_equal(login(w, "gateway", "anna"), AUTH_OK);
 	auth_expire(w->auth);
 	assert_false(auth_is_current(w->auth, &w->login));
-	/* As if the moment had come. */
+	/* As if it had just expired. */
 	w->login.grant->until = clock_wall_s();
 	assert_string_equal(recheck(w), "The permission to act for this user has expired");
 }
@@ -400,13 +400,13 @@ test_group_file(void **state)
 	auth_group_file_fini(&file);
 	auth_set_groups(w->auth, auth_groups_none());
 	write_groups(path, "gateways:x:1:gateway,anna\n");
-	auth_groups_poll(w->auth); /* nobody looks at it any more */
+	auth_groups_poll(w->auth); /* it is no longer used */
 	assert_int_equal(login(w, "gateway", "anna"), AUTH_DENIED);
 	unlink(path);
 	buf_fini(&faults);
 }
 
-/* The users that a login is about. */
+/* The users involved in a login. */
 static void
 test_recheck_users(void **state)
 {
@@ -437,7 +437,7 @@ test_recheck_users(void **state)
 	assert_string_equal(recheck(w), "The permission to act for this user was withdrawn");
 }
 
-/* Whom a token vouches for is in no database, and need not be. */
+/* A user identified by a token need not be in any database. */
 static void
 test_recheck_vouched(void **state)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Password hashes: every scheme made and verified, measured, bounded; names in patterns. */
+/* Password hashes: every scheme, made, verified, measured and bounded; names in patterns. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -50,7 +50,7 @@ test_schemes(void **state)
 		hash.n--;
 		assert_false(auth_hash_verify("blue sea", hash));
 		hash.n++;
-		/* Against the choice: the same, a dearer one, another method. */
+		/* Compared with the setting: the same, a more expensive one, another method. */
 		assert_false(auth_hash_is_weak(hash, &all[i].cheap));
 		assert_true(auth_hash_is_weak(hash, &all[i].dear));
 		hash = make(&all[i].dear, &b);
@@ -72,14 +72,14 @@ test_ranks(void **state)
 	assert_true(auth_hash_is_weak(sha256, &yescrypt));
 	assert_true(auth_hash_is_weak(sha256, &argon2));
 	assert_true(auth_hash_is_weak(sha256, &sha));
-	/* Of equal or higher rank: nothing is taken from who has it. */
+	/* Of equal or higher rank: whoever has it keeps it. */
 	make(&(struct auth_hashing){AUTH_SCHEME_YESCRYPT, 1}, &b);
 	assert_false(auth_hash_is_weak(buf_as_str(&b), &argon2));
 	assert_false(auth_hash_is_weak(buf_as_str(&b), &sha));
-	/* What is neither a hash nor comparable is no weak hash. */
+	/* Something that is not a comparable hash is not weak. */
 	assert_false(auth_hash_is_weak(STR("SCRAM-SHA-256$4096:YQ==$YQ==:YQ=="), &yescrypt));
 	assert_false(auth_hash_is_weak(STR("{PLAIN}x"), &yescrypt));
-	/* The default costs are the defaults of the choice. */
+	/* The default costs are those of the setting. */
 	make(&yescrypt, &b);
 	assert_false(auth_hash_is_weak(buf_as_str(&b), &yescrypt));
 	make(&argon2, &b);
@@ -119,7 +119,7 @@ test_bounds(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
 		if (auth_hash_plausible(str_of(bad[i])))
 			fail_msg("%s was taken", bad[i]);
-	/* A setting without a hash behind it. */
+	/* A setting without a hash. */
 	assert_false(auth_verifier_ok(STR("$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ")));
 	assert_false(auth_verifier_ok(STR("$y$j75$abcdefghijklmnop")));
 	for (int scheme = 0; scheme < AUTH_SCHEMES; scheme++) {
@@ -169,7 +169,7 @@ test_renewal(void **state)
 	assert_true(str_eq(user.verifiers[1], keys[0]) && str_eq(user.verifiers[2], keys[1]));
 	assert_true(auth_password_verify(STR("blue sea"), &now, &user));
 	assert_false(auth_password_renew(STR("blue sea"), &now, arena, &user));
-	/* Keys alone are what somebody chose. */
+	/* Keys alone are somebody's choice. */
 	user.verifiers = keys;
 	user.verifier_count = 2;
 	assert_false(auth_password_is_weak(&user, &now));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JWTs: made here with OpenSSL's signatures, and everything that must not pass for one. */
+/* JWTs: made here with OpenSSL's signatures, and everything that must not be accepted as one. */
 #include <openssl/core_names.h>
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
@@ -118,7 +118,7 @@ setup(void **state)
 	put_ed(out, "d1", "Ed25519", w->ed);
 	buf_putc(out, ',');
 	put_ed(out, "d2", "Ed448", w->ed448);
-	/* what nobody here knows, and what is not for us */
+	/* unknown keys, and keys that are not for us */
 	buf_puts(out, ",{\"kty\":\"PQ\",\"kid\":\"p1\"},{\"kty\":\"EC\",\"crv\":\"P-192\"},");
 	put_rsa(out, "enc", ",\"use\":\"enc\"", w->rsa);
 	buf_puts(out, "]}");
@@ -313,13 +313,13 @@ each_algorithm(void **state)
 			if (why != NULL)
 				fail_msg("row %zu (%s): %s", i, rows[i].alg, why);
 			assert_true(str_eq(name, STR("gina")));
-			/* one bit of what is signed, of the signature */
+			/* one bit of the signed text, and of the signature */
 			token.p[token.n - 4] ^= 1;
 			assert_non_null(judge(&rules, &token, NULL));
 			token.p[token.n - 4] ^= 1;
 			token.p[strlen(header)] ^= 1;
 			assert_non_null(judge(&rules, &token, NULL));
-			/* an algorithm that the site does not take */
+			/* an algorithm that the site does not accept */
 			token.p[strlen(header)] ^= 1;
 			rules.algorithms = (struct conf_list){&audience, 1};
 			assert_string_equal(
@@ -351,7 +351,7 @@ forged_in_many_ways(void **state)
 	buf_putc(&token, '.');
 	assert_string_equal(judge(&rules, &token, NULL), "its signature is invalid");
 
-	/* a stranger's key, named as ours, and one that the token brings along */
+	/* a stranger's key with our key's name, and one that the token itself carries */
 	begin("{\"alg\":\"RS256\",\"kid\":\"r1\"}", CLAIMS, &token);
 	sign(stranger, "SHA256", false, 0, buf_as_str(&token), &sig);
 	buf_putc(&token, '.');
@@ -367,7 +367,7 @@ forged_in_many_ways(void **state)
 	buf_str(&token, buf_as_str(&sig));
 	assert_string_equal(judge(&rules, &token, NULL), "its signature is invalid");
 
-	/* a kid that is not ours; one of an algorithm that is not the key's */
+	/* an unknown kid; one with another algorithm than the key's */
 	rs256(w, "{\"alg\":\"RS256\",\"kid\":\"r9\"}", CLAIMS, &token);
 	assert_string_equal(judge(&rules, &token, NULL), "its kid matches no known key");
 	rs256(w, "{\"alg\":\"RS256\",\"kid\":7}", CLAIMS, &token);
@@ -377,7 +377,7 @@ forged_in_many_ways(void **state)
 	rs256(w, "{\"alg\":\"RS384\",\"kid\":\"r2\"}", CLAIMS, &token);
 	assert_string_equal(judge(&rules, &token, NULL), "its algorithm is not that of its key");
 
-	/* the public key as a secret: what the key file says, and its PEM */
+	/* the public key as a secret: in the key file's form, and as PEM */
 	rules.algorithms.items = (const struct str[]){STR("RS256"), STR("HS256")};
 	rules.algorithms.n = 2;
 	begin("{\"alg\":\"HS256\",\"kid\":\"r1\"}", CLAIMS, &token);
@@ -389,7 +389,7 @@ forged_in_many_ways(void **state)
 	rules.keys = with_secret;
 	assert_string_equal(judge(&rules, &token, NULL), "its algorithm is not that of its key");
 
-	/* with a secret that is one: only where the site names the algorithm */
+	/* with a real secret: only if the site names the algorithm */
 	begin("{\"alg\":\"HS256\",\"kid\":\"s1\"}", CLAIMS, &token);
 	sig.n = 0;
 	hmac("SHA256", STR(SECRET), buf_as_str(&token), &sig);
@@ -454,7 +454,7 @@ headers_and_forms(void **state)
 		buf_puts(&token, forms[i]);
 		assert_non_null(judge(&rules, &token, NULL));
 	}
-	/* padding, and bits behind the end, would be other forms of the same token */
+	/* padding, or extra bits at the end, would be other forms of the same token */
 	rs256(w, "{\"alg\":\"RS256\"}", CLAIMS, &token);
 	buf_putc(&token, '=');
 	assert_non_null(judge(&rules, &token, NULL));

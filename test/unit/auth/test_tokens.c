@@ -207,7 +207,7 @@ teardown(void **state)
 	return 0;
 }
 
-/* As a session does: from memory if it can.  tried_r: it could. */
+/* Logs in as a session does: from memory if possible.  tried_r: it was. */
 static enum auth_result
 login(struct world *w, const char *secret, const char *authzid, const char *want, bool *tried_r)
 {
@@ -241,7 +241,7 @@ each_database_has_its_own(void **state)
 	assert_false(tried);
 	assert_int_equal(login(w, "two", "", "gate@site.example", &tried), AUTH_OK);
 	assert_int_equal(login(w, "three", "", NULL, &tried), AUTH_FAILED);
-	/* One that cannot be asked says neither yes nor no; another may know the token. */
+	/* An unavailable database says neither yes nor no; another may know the token. */
 	w->one->otherwise = AUTH_UNAVAILABLE;
 	assert_int_equal(login(w, "three", "", NULL, &tried), AUTH_UNAVAILABLE);
 	auth_tokens_changed(w->auth);
@@ -266,13 +266,13 @@ answered_from_memory(void **state)
 		assert_int_equal(login(w, "two", "GATE", "gate@site.example", &tried), AUTH_OK);
 		assert_true(tried);
 	}
-	/* for another: once to find out about them */
+	/* for somebody else: one query, to find out about them */
 	assert_int_equal(login(w, "two", "gina", "gina@site.example", &tried), AUTH_OK);
 	assert_int_equal(login(w, "two", "gina", "gina@site.example", &tried), AUTH_OK);
 	assert_true(tried);
 	assert_int_equal(login(w, "one", "gate", NULL, &tried), AUTH_DENIED);
 	assert_int_equal(login(w, "two", "nobody", NULL, &tried), AUTH_DENIED);
-	/* a change of the user, of the keys */
+	/* a change of the user, then of the keys */
 	w->two->asked = 0;
 	assert_int_equal(auth_users_disable(w->auth, STR("gate"), true, &why), TS_OK);
 	assert_int_equal(login(w, "two", "", NULL, &tried), AUTH_DISABLED);
@@ -284,12 +284,12 @@ answered_from_memory(void **state)
 	w->two->good = STR("four");
 	assert_int_equal(login(w, "two", "", NULL, &tried), AUTH_FAILED);
 	assert_int_equal(login(w, "four", "", "gate@site.example", &tried), AUTH_OK);
-	/* a database that wants to be asked each time */
+	/* a database that must be asked each time */
 	w->one->cache_ms = 0;
 	assert_int_equal(login(w, "one", "", "gina@site.example", &tried), AUTH_OK);
 	assert_int_equal(login(w, "one", "", "gina@site.example", &tried), AUTH_OK);
 	assert_false(tried);
-	/* a user who is gone */
+	/* a removed user */
 	assert_int_equal(auth_users_delete(w->auth, STR("gate"), &why), TS_OK);
 	assert_int_equal(login(w, "four", "", NULL, &tried), AUTH_FAILED);
 }
@@ -310,11 +310,11 @@ users_for_whom_an_issuer_vouches(void **state)
 	add(w, "bo", NULL);
 	assert_int_equal(login(w, "one", "bo", NULL, &tried), AUTH_DENIED);
 	assert_int_equal(login(w, "one", "", "gina@site.example", &tried), AUTH_OK);
-	/* A database gets to know them, and says no. */
+	/* A database learns about them, and refuses. */
 	add(w, "gina", NULL);
 	assert_int_equal(auth_users_disable(w->auth, STR("gina"), true, &why), TS_OK);
 	assert_int_equal(login(w, "one", "", NULL, &tried), AUTH_DISABLED);
-	/* What a token names has to be a name. */
+	/* A token must contain a valid name. */
 	w->one->name = STR("gi na");
 	auth_tokens_changed(w->auth);
 	assert_int_equal(login(w, "one", "", NULL, &tried), AUTH_FAILED);
@@ -322,7 +322,7 @@ users_for_whom_an_issuer_vouches(void **state)
 
 /* ---- what is looked at again while they are there */
 
-/* Says of "other" that they are called otherwise in truth. */
+/* Returns another name for "other". */
 static enum ts_err
 find_other(struct auth_db *db, struct str name, struct arena *arena, struct auth_user *user_r)
 {

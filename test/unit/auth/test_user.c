@@ -102,7 +102,7 @@ test_broken_records(void **state)
 	b.p[0] = 2;
 	assert_false(auth_user_parse(STR("gate"), buf_as_str(&b), arena, &u));
 	b.p[0] = 1;
-	/* A count of verifiers that no record has. */
+	/* An impossible number of verifiers. */
 	b.p[26] = 100;
 	assert_false(auth_user_parse(STR("gate"), buf_as_str(&b), arena, &u));
 	buf_fini(&b);
@@ -127,7 +127,7 @@ test_passwords(void **state)
 	assert_true(str_has_prefix(u.verifiers[2], STR("SCRAM-SHA-1$")));
 	assert_true(auth_verifier_ok(u.verifiers[2]));
 	assert_true(auth_password_verify(STR("quiet water"), &hashing, &u));
-	/* RFC 8265 4.2: any blank is U+0020. */
+	/* RFC 8265 section 4.2: every space becomes U+0020. */
 	assert_true(auth_password_verify(STR("quiet\u00a0water"), &hashing, &u));
 	assert_false(auth_password_verify(STR("quiet wateR"), &hashing, &u));
 	assert_false(auth_password_verify(STR("quiet"), &hashing, &u));

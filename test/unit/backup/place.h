@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef TEST_BACKUP_PLACE_H
 #define TEST_BACKUP_PLACE_H
-/* A backup folder of a test's own, open for writing: set up before each test, removed after it. */
+/* A backup folder for a test, open for writing: made before each test, removed after it. */
 #include "backup/folder.h"
 #include "base/arena.h"
 
 struct place {
-	char dir[64], path[80]; /* a new folder, and the backup's in it */
+	char dir[64], path[80]; /* a new folder, and the backup folder in it */
 	struct backup_folder *folder;
 	struct arena *arena;
-	struct buf why, said; /* said: by place_bad() last */
+	struct buf why, said; /* said: the last from place_bad() */
 	uint64_t bad;         /* how often it was called */
 };
 
@@ -21,7 +21,7 @@ void place_reopen(struct place *p, enum backup_mode mode);
 /* For audits, with the place as arg. */
 void place_bad(const char *what, void *arg);
 
-/* A whole file. */
+/* Reads a whole file. */
 void place_read(const char *path, struct buf *out);
 void place_write(const char *path, struct str bytes);
 #endif

@@ -38,7 +38,7 @@ object_path(const struct place *p, const struct backup_hash *hash, char path[256
 	buf_fini(&hex);
 }
 
-/* As folders of older versions have all of them. */
+/* As in folders of older versions. */
 static void
 put_object_file(const struct place *p, struct str bytes, struct backup_hash *hash_r)
 {
@@ -57,12 +57,12 @@ only_ours(void **state)
 	struct place *p = *state;
 	struct backup_folder *other;
 
-	/* One writer; readers beside it. */
+	/* One writer, and readers alongside. */
 	assert_false(backup_open(p->path, BACKUP_WRITE, &other, &p->why));
 	assert_null(other);
 	assert_true(backup_open(p->path, BACKUP_READ, &other, &p->why));
 	backup_close(&other);
-	/* A folder with something else stays as it is. */
+	/* A folder with other contents stays as it is. */
 	place_write(in(p, "../note"), STR("mine"));
 	assert_false(backup_open(p->dir, BACKUP_WRITE, &other, &p->why));
 	assert_int_not_equal(access(in(p, "../objects"), F_OK), 0);
@@ -95,7 +95,7 @@ damaged_objects(void **state)
 	assert_int_equal(backup_object_get(p->folder, &hash, 9, &out, &p->why), TS_OK);
 	assert_true(str_eq(buf_as_str(&out), STR("a message")));
 	out.n = 0;
-	/* Larger than what is expected: not even read to its end. */
+	/* Larger than expected: not even read to its end. */
 	assert_int_equal(backup_object_get(p->folder, &hash, 8, &out, &p->why), TS_DAMAGED);
 	assert_int_equal(out.n, 0);
 	backup_hash_of(STR("not there"), &missing);
@@ -110,7 +110,7 @@ damaged_objects(void **state)
 		    backup_object_get(p->folder, &hash, 99, &out, &p->why), TS_DAMAGED);
 		assert_non_null(strstr(buf_cstr(&p->why), path));
 	}
-	/* What is no file is not read: it may have no end. */
+	/* Only regular files are read: others may be endless. */
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(symlink("/dev/zero", path), 0);
 	assert_int_not_equal(backup_object_get(p->folder, &hash, 99, &out, &p->why), TS_OK);
@@ -142,7 +142,7 @@ mended_when_distrusted(void **state)
 
 #define HOSTILE_NAME "../../etc/p%sw\n\x7f%41"
 
-/* Records, one user with a mailbox without messages, another with a strange name. */
+/* Records, a user with an empty mailbox, and one with a strange name. */
 static void
 write_run(struct place *p, int64_t now, struct str *id_r)
 {
@@ -192,7 +192,7 @@ runs_there_and_back(void **state)
 	assert_int_equal(run.damaged_count, 1);
 	assert_true(str_eq(run.damaged[0], STR("line\nline")));
 	assert_true(str_eq(run.store, STR("abc")));
-	/* A run is asked for by its name alone: no name leads out of the folder. */
+	/* Runs are found by name alone: no name leads out of the folder. */
 	static const char *const ids[] = {"", "..", "../turnstone-backup", "../../../../etc/passwd",
 	    "20231114T221320Z/", "20231114T221320Z/../20231114T221320Z", "0000000000000000000"};
 
@@ -226,7 +226,7 @@ damaged_runs(void **state)
 		assert_false(backup_run_parse(buf_as_str(&bytes), true, p->arena, &run));
 		bytes.p[bit / 8] = (char)(bytes.p[bit / 8] ^ 1 << bit % 8);
 	}
-	/* Whole, under the name of another. */
+	/* Complete, under the name of another. */
 	place_write(in(p, "runs/20990101T000000Z"), buf_as_str(&bytes));
 	assert_int_equal(
 	    backup_run_get(p->folder, STR("20990101T000000Z"), p->arena, &run, &p->why),
@@ -234,7 +234,7 @@ damaged_runs(void **state)
 	buf_fini(&bytes);
 }
 
-/* One that was cut off anywhere: the users whose lines are whole, never half a name. */
+/* A run cut off anywhere gives the users whose lines are complete, never half a name. */
 static void
 unfinished_runs(void **state)
 {
@@ -261,7 +261,7 @@ unfinished_runs(void **state)
 	buf_fini(&bytes);
 }
 
-/* A checksum that is right says nothing about the rest. */
+/* A correct checksum says nothing about the rest. */
 static void
 hostile_runs(void **state)
 {
@@ -295,7 +295,7 @@ hostile_runs(void **state)
 	}
 }
 
-/* Users are found by name, in whatever order they are in; of two of a name the first. */
+/* Users are found by name, whatever their order; of two with the same name the first. */
 static void
 users_by_name(void **state)
 {
@@ -324,7 +324,7 @@ users_by_name(void **state)
 
 /* ---- what a run costs ---- */
 
-/* A run of n users, whose lists are put again, or whose lines are taken over. */
+/* A run of n users whose lists are written again, or whose lines are taken over. */
 static struct backup_costs
 costs_of(struct place *p, unsigned n, bool put)
 {
@@ -361,7 +361,7 @@ nothing_new_costs_nothing(void **state)
 	struct place *p = *state;
 	struct backup_costs first = costs_of(p, 60, true);
 
-	/* A pack and its index, the folders they are in, the run and its folder. */
+	/* A pack and its index, their folders, the run and its folder. */
 	assert_int_equal(first.written, 2);
 	assert_int_equal(first.flushes, 1 + 1 + 1 + 2 + 2);
 	for (unsigned put = 0; put < 2; put++) {
@@ -406,7 +406,7 @@ ids_go_up(void **state)
 	}
 }
 
-/* Names that were given by a run that was cut off, and not flushed: the next one does. */
+/* Names from a run that was cut off and not flushed: the next run flushes them. */
 static void
 names_of_a_run_cut_off(void **state)
 {
@@ -424,7 +424,7 @@ names_of_a_run_cut_off(void **state)
 	assert_int_equal(costs_of(p, 3, false).flushes, 2);
 }
 
-/* A folder of an older version: read as it is, and made one of now by who writes. */
+/* A folder of an older version: readable as it is, converted by a writer. */
 static void
 older_folders(void **state)
 {
@@ -469,7 +469,7 @@ audits(void **state)
 	assert_true(backup_verify(p->folder, &audit, &p->why));
 	assert_int_equal(audit.runs, 3);
 	assert_int_equal(audit.faults, 0);
-	/* What does not belong there is named, and left alone. */
+	/* Foreign files are named, and left alone. */
 	place_write(in(p, "objects/00/note"), STR("?"));
 	audit = (struct backup_audit){.bad = place_bad, .arg = p};
 	assert_true(backup_verify(p->folder, &audit, &p->why));
@@ -480,13 +480,14 @@ audits(void **state)
 	assert_int_equal(audit.removed_objects, 1);
 	assert_int_equal(access(in(p, "objects/00/note"), F_OK), 0);
 	assert_int_equal(backup_run_get(p->folder, ids[2], p->arena, &run, &p->why), TS_OK);
-	/* A list that is missing: verify says so, prune removes nothing. */
+	/* A missing list: verify reports it, prune removes nothing. */
 	assert_int_equal(unlink(in(p, "packs/00000001")), 0);
 	assert_true(backup_object_put(p->folder, STR("nobody's"), &stray, &p->why));
 	assert_true(backup_flush(p->folder, &p->why));
 	audit = (struct backup_audit){.bad = place_bad, .arg = p};
 	assert_true(backup_verify(p->folder, &audit, &p->why));
-	assert_int_equal(audit.faults, 4); /* the note, the pack, what two lines of the run name */
+	assert_int_equal(
+	    audit.faults, 4); /* the note, the pack, and what two lines of the run name */
 	audit = (struct backup_audit){.bad = place_bad, .arg = p};
 	assert_false(backup_prune(p->folder, 1, &audit, &p->why));
 	assert_true(backup_object_there(p->folder, &stray));

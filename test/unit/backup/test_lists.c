@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The lists of a backup: there and back, cut off, with bits flipped, with counts that lie. */
+/* The lists of a backup: round trips, cut off, with flipped bits, with false counts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,13 +18,13 @@ is_user(enum kind kind)
 	return kind == USER || kind == PROPERTIES;
 }
 
-/* Parses; what could be parsed is printed into out. */
+/* Parses bytes, and prints the result into out. */
 static bool
 again(enum kind kind, struct str bytes, struct buf *out)
 {
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 4096);
 	struct backup_message *messages = mem_zalloc(BACKUP_CHUNK_UIDS * sizeof(*messages));
-	/* A copy of just this size: one byte too far is seen by ASan. */
+	/* A copy of exactly this size: ASan sees one byte too many. */
 	char *copy = mem_realloc(NULL, bytes.n + (bytes.n == 0));
 	struct backup_record *records;
 	struct backup_user user;
@@ -105,7 +105,7 @@ there_and_back(void **state)
 		make(k, &one);
 		assert_true(again(k, buf_as_str(&one), &two));
 		assert_true(str_eq(buf_as_str(&one), buf_as_str(&two)));
-		/* One is not taken for another. */
+		/* One kind is not mistaken for another. */
 		for (enum kind other = CHUNK; other < KINDS; other++)
 			assert_true(other == k || (is_user(k) && is_user(other)) ||
 			            !again(other, buf_as_str(&one), &two));
@@ -131,7 +131,7 @@ cut_off_or_longer(void **state)
 	}
 }
 
-/* Each bit: refused, or a list that, printed and read again, is the same. */
+/* Each flipped bit: refused, or the list prints and parses to the same. */
 static void
 bits_flipped(void **state)
 {
@@ -170,7 +170,7 @@ counts_that_lie(void **state)
 			buf_puts(&b, magics[k]);
 			buf_varint(&b, counts[i]);
 			assert_false(again(k, buf_as_str(&b), &out));
-			/* With the same number for everything that follows, too. */
+			/* Also with the same number for everything that follows. */
 			for (unsigned n = 0; n < 20; n++) {
 				buf_varint(&b, counts[i]);
 				assert_true(!again(k, buf_as_str(&b), &out) || counts[i] == 1);
@@ -241,7 +241,7 @@ uids_of_the_chunk(void **state)
 	}
 }
 
-/* Everything comes back, in its place; and without properties the form is the older one. */
+/* Everything comes back in its place; without properties the format is the older one. */
 static void
 properties_in_their_places(void **state)
 {
@@ -270,7 +270,7 @@ properties_in_their_places(void **state)
 	arena_free(&arena);
 }
 
-/* Names as the store has them, each once. */
+/* Names as in the store, each once. */
 static void
 names_of_properties(void **state)
 {

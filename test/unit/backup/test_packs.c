@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Packs and their indexes: there and back, damaged, cut off, pruned, hostile. */
+/* Packs and their indexes: round trips, damaged, cut off, pruned, hostile. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +21,7 @@
 #include "backup/folder_int.h"
 #include "base/mem.h"
 
-/* The only file in a folder, or the number of files when there is not one. */
+/* The only file in a folder; returns the number of files. */
 static unsigned
 files_in(const struct place *p, const char *folder, char path[256])
 {
@@ -51,7 +51,7 @@ empty(const struct place *p, const char *folder)
 		assert_int_equal(unlink(path), 0);
 }
 
-/* Message i: some are empty, some have line ends and words of a pack in them. */
+/* Message i: some are empty, some contain line ends and words of the pack format. */
 static struct str
 text_of(unsigned i, char text[128])
 {
@@ -114,7 +114,7 @@ readable(struct place *p, unsigned from, unsigned end)
 	return n;
 }
 
-/* Faults that a reader finds. */
+/* The number of faults that a reader finds. */
 static uint64_t
 faults(struct place *p)
 {
@@ -152,7 +152,7 @@ there_and_back(void **state)
 	char path[256];
 
 	put(p, 0, 5000);
-	assert_int_equal(readable(p, 0, 5000), 5000); /* before it has its name, too */
+	assert_int_equal(readable(p, 0, 5000), 5000); /* even before it has its name */
 	put(p, 0, 5000);
 	assert_int_equal(backup_new_objects(p->folder), 5000);
 	assert_true(backup_flush(p->folder, &p->why));
@@ -171,7 +171,7 @@ there_and_back(void **state)
 	assert_int_equal(faults(p), 0);
 }
 
-/* One larger than BACKUP_PACKED_MAX is a file of its own. */
+/* Objects larger than BACKUP_PACKED_MAX are files of their own. */
 static void
 large_ones_are_files(void **state)
 {
@@ -207,7 +207,7 @@ large_ones_are_files(void **state)
 	buf_fini(&out);
 }
 
-/* A pack ends at its number of objects; however many packs there are, indexes are few. */
+/* A pack ends at its maximum number of objects; however many packs there are, indexes are few. */
 static void
 bounded(void **state)
 {
@@ -238,7 +238,7 @@ large_text(unsigned i, struct buf *bytes)
 		buf_printf(bytes, "%u ", i);
 }
 
-/* Puts a large object, then small ones, and so on, and is killed. */
+/* Writes a large object, then small ones, and so on, and is killed. */
 static void
 put_and_die(struct place *p, unsigned n)
 {
@@ -275,7 +275,7 @@ cut_off(void **state)
 	put_and_die(p, 20000);
 	assert_int_equal(files_in(p, "packs", path), 0);
 	place_reopen(p, BACKUP_WRITE);
-	/* What was written is taken up, and it is all that came first. */
+	/* What was written is recovered, and it is everything that came first. */
 	assert_int_equal(files_in(p, "packs", path), 1);
 	n = readable(p, 0, 20000);
 	assert_true(n > 15000);
@@ -296,7 +296,7 @@ cut_off(void **state)
 	buf_fini(&bytes);
 }
 
-/* What the disk made of the last pack when the machine stopped. */
+/* What the disk may do to the last pack when the machine stops. */
 static void
 cut_off_and_damaged(void **state)
 {
@@ -328,7 +328,8 @@ cut_off_and_damaged(void **state)
 
 /* ---- damage ---- */
 
-/* One byte anywhere: at most one object is lost, it is named, and mended by who trusts nothing. */
+/* One byte anywhere: at most one object is lost; it is named, and replaced by a run that verifies
+ * everything. */
 static void
 damaged_packs(void **state)
 {
@@ -400,7 +401,7 @@ shortened_packs(void **state)
 	buf_fini(&bytes);
 }
 
-/* An index is made of the packs: without it, or with a wrong one, everything is found. */
+/* Indexes follow from the packs: without one, or with a wrong one, everything is found. */
 static void
 damaged_indexes(void **state)
 {
@@ -424,7 +425,7 @@ damaged_indexes(void **state)
 	place_write(path, (struct str){bytes.p, bytes.n / 2});
 	place_reopen(p, BACKUP_READ);
 	assert_int_equal(readable(p, 0, 40), 40);
-	/* None at all: who writes makes it again, the same. */
+	/* None at all: a writer makes the same again. */
 	assert_int_equal(unlink(path), 0);
 	place_reopen(p, BACKUP_READ);
 	assert_int_equal(readable(p, 0, 40), 40);
@@ -438,7 +439,7 @@ damaged_indexes(void **state)
 
 	place_read(again, &made);
 	assert_true(str_eq(buf_as_str(&made), buf_as_str(&bytes)));
-	/* Damaged where no search comes by: mended by who trusts nothing. */
+	/* Damaged where no search passes: repaired by a run that verifies everything. */
 	bytes.p[bytes.n - 1] = (char)(bytes.p[bytes.n - 1] ^ 1);
 	place_write(path, buf_as_str(&bytes));
 	assert_int_equal(faults(p), 1);
@@ -451,7 +452,8 @@ damaged_indexes(void **state)
 	buf_fini(&bytes);
 }
 
-/* What a message says of records is not one, wherever damage makes us search for them. */
+/* A message that looks like records is not taken for some, wherever damage makes us search for
+ * them. */
 static void
 hostile_contents(void **state)
 {
@@ -489,7 +491,7 @@ hostile_contents(void **state)
 
 /* ---- prune ---- */
 
-/* A run that needs the messages from .. end - 1, those of them that step says. */
+/* A run that needs every step-th of the messages from … end - 1. */
 static void
 add_run(struct place *p, int64_t now, unsigned from, unsigned end, unsigned step)
 {
@@ -537,7 +539,7 @@ pruned_packs(void **state)
 	struct backup_folder *reader;
 	char path[256];
 
-	/* Nothing of the first run is needed: its pack goes. */
+	/* Nothing from the first run is needed: its pack is removed. */
 	add_run(p, 1700000000, 0, 100, 1);
 	add_run(p, 1700000001, 100, 400, 1);
 	audit = prune(p, 1);
@@ -547,7 +549,7 @@ pruned_packs(void **state)
 	assert_int_equal(files_in(p, "packs", path), 1);
 	assert_int_equal(readable(p, 0, 100), 0);
 	assert_int_equal(readable(p, 100, 400), 300);
-	/* Most of the second is: what is not stays, and is counted. */
+	/* Most of the second is: the rest stays, and is counted. */
 	add_run(p, 1700000002, 120, 400, 1);
 	audit = prune(p, 1);
 	assert_int_equal(audit.removed_runs, 1);
@@ -555,7 +557,7 @@ pruned_packs(void **state)
 	assert_int_equal(audit.dead_objects, 22);
 	assert_true(audit.dead_bytes > 22 * 80);
 	assert_int_equal(readable(p, 100, 400), 300);
-	/* Little of it is: the rest goes, beside a reader that had looked before. */
+	/* Little of it is: the rest is removed, despite a reader that looked before. */
 	add_run(p, 1700000003, 350, 400, 1);
 	assert_true(backup_open(p->path, BACKUP_READ, &reader, &p->why));
 	{
@@ -578,7 +580,7 @@ pruned_packs(void **state)
 	assert_int_equal(readable(p, 350, 400), 50);
 	assert_int_equal(readable(p, 100, 350), 0);
 	assert_int_equal(faults(p), 0);
-	/* Once more: there is nothing to do. */
+	/* Again: there is nothing to do. */
 	audit = prune(p, 1);
 	assert_int_equal(audit.removed_objects, 0);
 	assert_int_equal(backup_costs(p->folder)->written, 0);
@@ -599,7 +601,7 @@ prune_cut_off(void **state)
 	audit = prune(p, 1);
 	assert_int_equal(audit.removed_objects, 200 + 2);
 	assert_int_not_equal(access(old, F_OK), 0);
-	/* Killed after the index forgot the pack, and before it went. */
+	/* Killed after the index dropped the pack, and before the pack was removed. */
 	place_write(old, buf_as_str(&bytes));
 	assert_int_equal(faults(p), 0);
 	place_reopen(p, BACKUP_WRITE);
@@ -608,7 +610,7 @@ prune_cut_off(void **state)
 	(void)prune(p, 1);
 	assert_int_not_equal(access(old, F_OK), 0);
 	assert_int_equal(faults(p), 0);
-	/* A number is not given twice, even if the last pack went. */
+	/* A number is never reused, even if the last pack was removed. */
 	put(p, 1000, 1010);
 	assert_true(backup_flush(p->folder, &p->why));
 	(void)prune(p, 1);
@@ -622,7 +624,7 @@ prune_cut_off(void **state)
 	buf_fini(&bytes);
 }
 
-/* Small packs, as daily runs make them, become one. */
+/* Small packs from daily runs become one. */
 static void
 small_packs_are_joined(void **state)
 {
@@ -642,7 +644,7 @@ small_packs_are_joined(void **state)
 	assert_int_equal(faults(p), 0);
 }
 
-/* What is needed of a damaged pack is not given up. */
+/* Needed objects in a damaged pack are kept. */
 static void
 damaged_packs_stay(void **state)
 {

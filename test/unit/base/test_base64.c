@@ -80,7 +80,7 @@ what_is_not_strict_is_refused(void **state)
 	    STR("dA==dA=="),
 	    STR("d=A="),
 	    STR("dHU=dHVy"),
-	    STR("dB=="), /* a bit set that stands for nothing */
+	    STR("dB=="), /* an unused bit is set */
 	    STR("dHV="),
 	    STR("dHV_"),
 	    STR("dHV-"),

@@ -46,7 +46,7 @@ levels_are_filtered(void **state)
 	log_set_level(LOG_INFO);
 }
 
-/* Standard error goes to a file while lines are logged; what is in it then. */
+/* Logs with standard error redirected to a file, and returns the contents. */
 static char *
 written(void (*log)(FILE *file))
 {
@@ -113,7 +113,7 @@ hostile_values_stay_in_their_fields(void **state)
 	assert_non_null(strstr(text, "Z info src: \"m\\u000d\\u000aforged user=root\" n="));
 }
 
-/* More than fits: whole fields are left out, and the line ends as it should. */
+/* Too much: whole fields are left out, and the line ends properly. */
 static void
 log_too_much(FILE *file)
 {

@@ -60,7 +60,7 @@ utf8_is_checked_to_the_letter(void **state)
 	assert_false(str_is_utf8(STR("\xF4\x90\x80\x80"))); /* above U+10FFFF */
 	assert_false(str_is_utf8(STR("\xE2\x82")));         /* cut short */
 	assert_false(str_is_utf8(STR("\x80")));
-	/* a word at a time, and what is before and behind one */
+	/* a word at a time, and the bytes before and after it */
 	for (size_t at = 0; at < 24; at++) {
 		char text[] = "0123456789abcdefghijklmnop";
 
@@ -76,7 +76,7 @@ utf8_is_checked_to_the_letter(void **state)
 	assert_false(str_is_ascii(STR("\xC3\xA9")));
 }
 
-/* A terminal that reads a log must not take orders from it. */
+/* A terminal that shows a log must not obey it. */
 static void
 what_a_terminal_may_have(void **state)
 {
@@ -90,7 +90,7 @@ what_a_terminal_may_have(void **state)
 	assert_int_equal(str_showable(STR("\x9b")), 0);
 	assert_int_equal(str_showable(STR("\xC2\x9b")), 0); /* CSI of C1 */
 	assert_int_equal(str_showable(STR("\xC2\xA0")), 2);
-	assert_int_equal(str_showable(STR("\xE2\x80\xAE")), 0); /* turns text around */
+	assert_int_equal(str_showable(STR("\xE2\x80\xAE")), 0); /* reverses text */
 	assert_int_equal(str_showable(STR("\xE2\x81\xA6")), 0);
 	assert_int_equal(str_showable(STR("\xEF\xBB\xBF")), 0);
 	assert_int_equal(str_showable(STR("\xE2\x80")), 0);

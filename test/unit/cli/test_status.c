@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Figures for people: units, warnings, and counts that are cut off. */
+/* Figures for people: units, warnings, and counts that are cut short. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -106,7 +106,7 @@ put_file(const char *path, size_t n)
 	close(fd);
 }
 
-/* What it takes, of which its length says nothing. */
+/* Returns the space a file takes, which its length does not show. */
 static uint64_t
 put_room(const char *path, size_t n)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef TEST_CONF_TABLES_H
 #define TEST_CONF_TABLES_H
-/* Option tables of every kind, for the tests and the fuzz target. */
+/* Option tables of every kind, for the tests and the fuzzer. */
 #include <stddef.h>
 
 #include "conf/conf.h"

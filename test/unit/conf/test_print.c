@@ -19,7 +19,7 @@ good(struct str text)
 	return conf;
 }
 
-/* Takes one # away before anything that is not a blank, as one does who edits a sample. */
+/* Removes one # before anything but a space, as one does to edit a sample. */
 static void
 uncomment(struct str text, struct buf *out)
 {
@@ -56,7 +56,7 @@ the_sample_gives_the_defaults(void **state)
 	conf_unref(&conf);
 
 	uncomment(buf_as_str(&sample), &edited);
-	/* The port has no default: 0 says so, and is refused. */
+	/* The port has no default: 0 shows that, and is refused. */
 	{
 		struct str text = buf_as_str(&edited);
 		const char *zero = str_find(text, STR("port = 0;"));

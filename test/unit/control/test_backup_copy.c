@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a backup copies of a user is of one moment, and its own, whatever happens meanwhile. */
+/* A backup's copy of a user is as of one moment, and independent of later changes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@ struct meddler {
 	bool armed;
 };
 
-/* Quietly: no MODSEQ tells of it.  Value NULL: it goes. */
+/* Without a new MODSEQ.  value NULL: removes it. */
 static void
 set(struct kit *kit, struct store_mailbox *mb, const char *value)
 {
@@ -34,7 +34,7 @@ set(struct kit *kit, struct store_mailbox *mb, const char *value)
 	assert_int_equal(kit_end(kit, c), TS_OK);
 }
 
-/* After some looks of the reader's. */
+/* After some of the reader's looks. */
 static void
 looked(void *arg)
 {
@@ -61,7 +61,7 @@ copy_of(const struct reader *rd, const char *name)
 	return NULL;
 }
 
-/* False: so many looks there were not. */
+/* False: there were fewer looks. */
 static bool
 copy_while_it_changes(struct kit *kit, struct meddler *m, unsigned skip, unsigned times)
 {
@@ -76,7 +76,7 @@ copy_while_it_changes(struct kit *kit, struct meddler *m, unsigned skip, unsigne
 	backup_copy_user(&rd, NULL, 0);
 	m->armed = false;
 	snprintf(want, sizeof(want), "%u", m->number);
-	/* What the store has of them may go. */
+	/* The store's own may be freed. */
 	set(kit, kit->inbox, NULL);
 	set(kit, NULL, NULL);
 	c = copy_of(&rd, "INBOX");

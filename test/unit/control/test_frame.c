@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Frames and one served request, with a peer that does as it likes. */
+/* Frames, and one request, with a peer that does anything. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -132,7 +132,7 @@ test_stop(void **state)
 	assert_int_equal(frame_read(&p.ch, 10, &type, &in), FRAME_GONE);
 	/* The result still gets out, */
 	assert_true(frame_write(&p.ch, FRAME_FAILED, STR("")));
-	/* but who does not read is not waited for without end. */
+	/* but a peer that does not read is not waited for endlessly. */
 	while (frame_write_all(&p.ch, FRAME_DATA, STR("filling the socket's buffer")))
 		;
 	close(p.ch.stop);
@@ -156,7 +156,7 @@ test_patience(void **state)
 
 /* ---- one request ---- */
 
-/* Takes all pieces and sends them back. */
+/* Receives all pieces and sends them back. */
 static bool
 echo(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
 {
@@ -207,7 +207,7 @@ serve(void *arg)
 	return NULL;
 }
 
-/* Says the bytes and hangs up; what comes back, frames of progress left out. */
+/* Sends the bytes and disconnects; returns the answer, without frames of progress. */
 static void
 exchange(const void *bytes, size_t n, bool stopping, struct buf *text, char *last)
 {
@@ -305,7 +305,7 @@ answer_wants(int fd, struct collected *c)
 	buf_fini(&piece);
 }
 
-/* The request comes when the server has begun to stop: the answer says so. */
+/* The request arrives when the server is stopping: the answer says so. */
 static void
 test_stop_before_request(void **state)
 {
@@ -320,7 +320,7 @@ test_stop_before_request(void **state)
 	s.ch.stop = eventfd(0, EFD_CLOEXEC);
 	assert_int_equal(pthread_create(&thread, NULL, serve, &s), 0);
 	assert_int_equal(eventfd_write(s.ch.stop, 1), 0);
-	usleep(10000); /* so that it most likely waits for the rest */
+	usleep(10000); /* so that it probably waits for the rest */
 	assert_true(frame_write(&other, FRAME_REQUEST, STR("echo\n\n")));
 	assert_int_equal(frame_read(&other, FRAME_BYTES_MAX, &type, &text), FRAME_READ);
 	assert_non_null(strstr(buf_cstr(&text), "shutting down"));

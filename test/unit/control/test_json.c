@@ -59,7 +59,7 @@ test_strings(void **state)
 	           "e \xf0\x9f\x90\xa6"),
 	    "\"Gr\xc3\xb6\xc3\x9f"
 	    "e \xf0\x9f\x90\xa6\"");
-	/* Alone, cut off, too long, a surrogate. */
+	/* A continuation byte alone, a cut sequence, too long, a surrogate. */
 	expect(STR("\x80z"), "\"\xef\xbf\xbdz\"");
 	expect(STR("\xc3"), "\"\xef\xbf\xbd\"");
 	expect(STR("\xc0\x80"), "\"\xef\xbf\xbd\xef\xbf\xbd\"");
@@ -96,7 +96,7 @@ test_rows(void **state)
 	    type == 'b' && str_eq(key, STR("yes")) && str_eq(buf_as_str(&value), STR("no")));
 	assert_false(row_next(&row, &type, &key, &value));
 	assert_false(rows_next(&rows, &row));
-	/* What is no row ends it. */
+	/* Anything but a row ends it. */
 	row = STR("s name %4\n");
 	assert_false(row_next(&row, &type, &key, &value));
 	row = STR("name\n\n");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Paths of MAIL and RCPT, and what is behind DATA, cut at every place. */
+/* Paths of MAIL and RCPT, and the data after DATA, cut at every position. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -61,7 +61,7 @@ no_paths(void **state)
 	}
 }
 
-/* What mail servers hand on was accepted by them; a trace line must be able to hold it. */
+/* Mail servers have accepted what they pass on; a trace line must be able to hold it. */
 static void
 senders(void **state)
 {
@@ -113,7 +113,7 @@ peer_names(void **state)
 	buf_fini(&out);
 }
 
-/* Feeds in, cut in two at `cut`; returns how much was used up to the end, SIZE_MAX: no end. */
+/* Feeds `in`, cut in two at `cut`; returns how much was used up to the end, SIZE_MAX: no end. */
 static size_t
 feed(struct lmtp_body *b, struct str in, size_t cut, struct buf *out)
 {
@@ -156,7 +156,7 @@ bodies(void **state)
 	check_body(STR("a\r\n.\r\nX"), STR("a\r\n"), 6, false);
 	check_body(STR("..a\r\n...\r\n.\r\n"), STR(".a\r\n..\r\n"), 13, false);
 	check_body(STR(".a\r\n.\r\n"), STR("a\r\n"), 7, false);
-	/* What must not end a message: every mixture of bare CR and LF around the dot. */
+	/* These must not end a message: every mixture of bare CR and LF around the dot. */
 	check_body(STR("a\n.\n"), STR("a\n.\n"), SIZE_MAX, true);
 	check_body(STR("a\n.\r\nMAIL"), STR("a\n.\r\nMAIL"), SIZE_MAX, true);
 	check_body(STR("a\r.\r\nMAIL"), STR("a\r.\r\nMAIL"), SIZE_MAX, true);

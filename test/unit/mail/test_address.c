@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Address lists, good and broken. */
+/* Address lists, valid and broken. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -107,7 +107,7 @@ test_broken(void **state)
 	gives("\\", "-|-|\\|");
 }
 
-/* Words behind an address are not part of it, and an address behind one is another one. */
+/* Words after an address are not part of it, and an address after another is separate. */
 static void
 test_no_comma(void **state)
 {
@@ -134,7 +134,7 @@ test_no_comma(void **state)
 	gives("a@[127.0.0.1] b@c", "-|-|a|[127.0.0.1] -|-|b|c");
 }
 
-/* A CR that ends no line is a blank. */
+/* A CR within a line is a space. */
 static void
 test_bare_cr(void **state)
 {
@@ -184,7 +184,7 @@ test_limit(void **state)
 	gives_max("g: a@a, b@b, c@c;", 2, SIZE_MAX, "G:g -|-|a|a ;");
 	gives_max("<a@a> <b@b> <c@c>", 2, SIZE_MAX, "-|-|a|a -|-|b|b");
 	gives_max("<a@a> <b@b>", 1, SIZE_MAX, "-|-|a|a");
-	/* Wherever the bytes end, there are whole addresses only. */
+	/* Wherever the bytes end, there are only complete addresses. */
 	for (size_t n = 0; n < 40; n++) {
 		static const char value[] = "Ann <ann@one.test>, g: ben@two.test;";
 
@@ -196,7 +196,7 @@ test_limit(void **state)
 	}
 }
 
-/* Several fields in one list: what was read first stays readable while the text moves. */
+/* Several fields in one list: earlier entries stay readable while the text moves. */
 static void
 test_several_fields(void **state)
 {

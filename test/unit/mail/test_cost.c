@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What anybody can send costs no more than its length.  Each construct is made n and 4n times;
- * the steps of the code (its basic blocks, and the bytes that memchr() and its kind go through)
- * are counted, not timed, and may be 8 times as many: sorting is allowed, squares are not.  Nor may
- * it take more than PER_BYTE steps a byte and PER_UNIT each time: what is looked for again and
- * again shows there.
+ * Input from anybody must cost no more than its length.  Each construct is repeated n and 4n times;
+ * the test counts basic blocks, and the bytes that memchr() and the like go through, instead of
+ * measuring time, and allows 8 times as many: sorting is permitted, quadratic work is not.  Nor may
+ * it take more than PER_BYTE steps per byte and PER_UNIT per repetition, which shows repeated
+ * searches.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -40,7 +40,7 @@ void *__wrap_memmove(void *to, const void *from, size_t n);
 int __real_memcmp(const void *a, const void *b, size_t n);
 int __wrap_memcmp(const void *a, const void *b, size_t n);
 
-/* Called at each basic block of the code under test. */
+/* Called at each basic block of the tested code. */
 void
 __sanitizer_cov_trace_pc(void)
 {
@@ -88,7 +88,7 @@ __wrap_memcmp(const void *a, const void *b, size_t n)
 
 /* ---- constructs ---- */
 
-/* `#` in unit becomes its number, `~` that modulo 32. */
+/* `#` in unit becomes its number, `~` its number modulo 32. */
 struct construct {
 	const char *name, *head, *unit, *tail;
 };
@@ -214,7 +214,7 @@ static const struct construct constructs[] = {
 
 /* ---- work ---- */
 
-/* None of these limits may be what keeps it linear. */
+/* None of these limits may be the reason that it stays linear. */
 static void
 summarize_all(struct str message, struct buf *out)
 {
@@ -325,7 +325,7 @@ test_summary(void **state)
 	is_linear("summary", summarize);
 }
 
-/* With the limits that there are, no step of a summary is long, whatever the message. */
+/* With the actual limits, no step of a summary is long, whatever the message. */
 static void
 test_summary_steps(void **state)
 {
@@ -353,8 +353,8 @@ test_summary_steps(void **state)
 	}
 }
 
-/* Parameters in pieces cost little more than ordinary ones of their size; those with a charset are
- * decoded and rendered for both dialects, too. */
+/* Parameters in pieces cost little more than ordinary ones of the same size; those with a charset
+ * are also decoded, and rendered for both dialects. */
 static void
 test_pieces(void **state)
 {

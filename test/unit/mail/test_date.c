@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dates as they come. */
+/* Dates as they occur. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -37,7 +37,7 @@ test_forms(void **state)
 {
 	(void)state;
 	reads("Thu, 01 Jan 1970 00:00:00 +0000", 0, 0, 0);
-	/* The day is the one that is written, whatever it is in UTC. */
+	/* The day is as written, whatever it is in UTC. */
 	reads("Sun, 1 Mar 2020 00:30:00 +0200", 1583015400, 120, 18322);
 	reads("1 Mar 2020 23:30 -0130", 1583110800, -90, 18322);
 	reads("Sun,\r\n 1 (first) Mar 2020 (in (spring)) 00 : 30 : 00 (x) +0200 (CEST)", 1583015400,
@@ -47,7 +47,8 @@ test_forms(void **state)
 	reads("1 Mar 120 00:00:00 Z", 1583020800, 0, 18322);
 	reads("1 Mar 2020 00:00:00 EST", 1583020800 + 5 * 3600, -300, 18322);
 	reads("1 Mar 2020 00:00:00 PDT", 1583020800 + 7 * 3600, -420, 18322);
-	reads("1 Mar 2020 00:00:00 A", 1583020800, 0, 18322); /* RFC 5322 4.3: not to be trusted */
+	reads(
+	    "1 Mar 2020 00:00:00 A", 1583020800, 0, 18322); /* RFC 5322 section 4.3: not reliable */
 	reads("1 Mar 2020 00:00:00", 1583020800, 0, 18322);
 	reads("1 Mar 2020", 1583020800, 0, 18322);
 	reads("Sun Mar  1 00:00:00 2020", 1583020800, 0, 18322);
@@ -71,7 +72,7 @@ test_refused(void **state)
 	assert_false(mail_date_parse(STR_NONE, &d));
 }
 
-/* RFC 5256 section 2.2: the day alone counts when there cannot be such a time. */
+/* RFC 5256 section 2.2: only the day counts if the time is invalid. */
 static void
 test_sent(void **state)
 {
@@ -86,7 +87,7 @@ test_sent(void **state)
 		assert_int_equal(d.day, 18322);
 	}
 	assert_true(mail_date_sent(STR("31 Dec 2000 16:01:33 -0800"), &d));
-	assert_int_equal(d.utc, 978307293); /* the example of the RFC: 1 Jan 2001 00:01:33 */
+	assert_int_equal(d.utc, 978307293); /* the RFC's example: 1 Jan 2001 00:01:33 */
 	assert_true(mail_date_sent(STR("1 Mar 2020 10:00:00 +9999"), &d));
 	assert_int_equal(d.utc, 1583056800);
 	assert_false(mail_date_sent(STR("31 Feb 2020 10:00:00 +0000"), &d));

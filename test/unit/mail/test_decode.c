@@ -86,7 +86,7 @@ test_identity(void **state)
 	decodes(MAIL_ENCODING_UNKNOWN, STR("a=3D"), STR("a=3D"), true);
 }
 
-/* More blanks than a decoder holds: none may be lost or kept twice. */
+/* More spaces than a decoder holds: none may be lost or duplicated. */
 static void
 test_many_blanks(void **state)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Headers in pieces give what the whole gives, in little memory; names among very many. */
+/* Headers in pieces give the same result as the whole, in little memory; names among very many. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 
 static const struct str listed[] = {{"to", 2}, {"SUBJECT", 7}, {"X-Very-Long", 11}};
 
-/* The whole header at once, and names one by one: what a choice has to give. */
+/* The whole header at once, and names one by one: the expected result. */
 static void
 choose_simply(struct str header, bool not, struct buf *out)
 {
@@ -32,7 +32,7 @@ choose_simply(struct str header, bool not, struct buf *out)
 		buf_put(out, header.p, header.p[0] == '\n' ? 1 : 2);
 }
 
-/* The most that was held of it. */
+/* Returns the most that was held at a time. */
 static size_t
 choose(struct str header, size_t piece, bool not, struct buf *out)
 {
@@ -45,7 +45,7 @@ choose(struct str header, size_t piece, bool not, struct buf *out)
 	mail_names_init(&names, v, sizeof(v) / sizeof(*v));
 	do {
 		size_t n = header.n - at < piece ? header.n - at : piece;
-		char *copy = malloc(n + 1); /* gone when more comes */
+		char *copy = malloc(n + 1); /* freed when more arrives */
 
 		if (n > 0)
 			memcpy(copy, header.p + at, n);
@@ -120,7 +120,7 @@ test_random(void **state)
 
 			buf_put(&header, bits[k], bits[k][0] == '\0' ? 1 : strlen(bits[k]));
 		}
-		/* What is behind the empty line is no header. */
+		/* Nothing after the empty line is a header. */
 		check((struct str){header.p, mail_header_len(buf_as_str(&header))},
 		    1 + (size_t)random() % 7);
 		buf_fini(&header);
@@ -136,7 +136,7 @@ long_field(struct buf *out, const char *head, size_t n, const char *unit)
 	buf_puts(out, "\r\n");
 }
 
-/* Fields of megabytes, of one line and of many: a small part of them is held at a time. */
+/* Fields of megabytes, in one line and in many: only a small part is held at a time. */
 static void
 test_memory(void **state)
 {

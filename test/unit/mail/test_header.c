@@ -32,7 +32,7 @@ test_fields(void **state)
 	assert_true(str_has_prefix(rest, STR("\r\nbody")));
 }
 
-/* A colon in a continuation line is no field's colon. */
+/* A colon in a continuation line does not end a field's name. */
 static void
 test_late_colon(void **state)
 {
@@ -57,7 +57,7 @@ test_unfold(void **state)
 	(void)state;
 	mail_unfold(STR("  a\r\n b\0c\td \r\n"), &out);
 	assert_true(str_eq(buf_as_str(&out), STR("a bc\td")));
-	out.n = 0; /* a CR or LF that is no fold is a blank */
+	out.n = 0; /* a CR or LF outside a fold is a space */
 	mail_unfold(STR("a\rb\r\n c\r\r\n d\ne\r\nf\r"), &out);
 	assert_true(str_eq(buf_as_str(&out), STR("a b c  d e f")));
 	buf_fini(&out);
@@ -86,7 +86,7 @@ test_fit(void **state)
 	fits("ab\xc3\xbc", 3, true, "ab");
 	fits("<abcd@e>", 5, false, NULL);
 	fits("x =?utf-8?q?a_b?= =?utf-8?q?c?=", 20, true, "x =?utf-8?q?a_b?=");
-	fits("x =?utf-8?q?a b?= y", 15, true, "x"); /* blanks in it are against the rules */
+	fits("x =?utf-8?q?a b?= y", 15, true, "x"); /* spaces inside are invalid */
 	fits("x =?utf-8?q y z", 13, true, "x =?utf-8?q y");
 }
 
@@ -126,7 +126,7 @@ test_params(void **state)
 	params("a/b; c=\"d\re\r\n f\"; g=h\ri", "a/b|c=d e f|g=h i");
 }
 
-/* Pieces become one parameter, where that is certain. */
+/* Pieces become one parameter if that is unambiguous. */
 static void
 test_pieces(void **state)
 {
@@ -143,14 +143,14 @@ test_pieces(void **state)
 	params("a/b; n*0=a; n*0=b; n*1=c", "a/b|n=ac");
 	params("a/b; n=plain; n*1*=b; n*0*=''a", "a/b|n=plain|n*=''ab");
 	params("a/b; m*0=1; n*0=a; m*1=2; n*1=b", "a/b|m=12|n=ab");
-	/* Some are missing; nobody knows which counts; no pieces. */
+	/* Missing pieces; ambiguous pieces; no pieces. */
 	params("a/b; n*1=b; n*2=c", "a/b|n*1=b|n*2=c");
 	params("a/b; n*0=a; n*2=c", "a/b|n*0=a|n*2=c");
 	params("a/b; n=x; n*0=a", "a/b|n=x|n*0=a");
 	params("a/b; *0=a; n*x=b; n*1*2=c", "a/b|*0=a|n*x=b|n*1*2=c");
 }
 
-/* Whole parameters only. */
+/* Only complete parameters. */
 static void
 test_params_max(void **state)
 {

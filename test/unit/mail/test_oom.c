@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * When memory runs out at any place, mail says so and leaves nothing behind:
- * everything that allocates, under an allocator that fails each time somewhere
- * else.
+ * When memory runs out at any point, mail must report it and leave nothing behind: this runs
+ * everything that allocates under an allocator that fails at a different point each time.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -268,7 +267,7 @@ convert(void *arg, bool *oom)
 	return true;
 }
 
-/* What is sorted by, from a summary whose names are encoded. */
+/* Sort keys from a summary whose names are encoded. */
 static bool
 sort_keys(void *arg, bool *oom)
 {

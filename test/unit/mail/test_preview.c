@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Previews: of the summary, and made of a message in pieces of some sizes. */
+/* Previews: from the summary, and from a message in pieces of several sizes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -70,7 +70,7 @@ test_plain(void **state)
 	SHOWS("Content-Type: text/plain; charset=koi8-r\r\nContent-Transfer-Encoding: base64\r\n"
 	      "\r\n8NLJ18XU\r\n",
 	    "\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82");
-	/* A charset that is none, and bytes that are not in it. */
+	/* An unknown charset, and bytes that are invalid in a known one. */
 	SHOWS("Content-Type: text/plain; charset=none\r\n\r\na\xe9z", "a\xc3\xa9z");
 	SHOWS(PLAIN "a\xffz", "a\xef\xbf\xbdz");
 }
@@ -116,14 +116,14 @@ static void
 test_characters(void **state)
 {
 	(void)state;
-	/* Fillers are nothing; what joins or chooses a form stays with its character. */
+	/* Fillers vanish; joiners and variation selectors stay with their character. */
 	SHOWS(PLAIN "a\xc2\xad"
 	            "b\xe2\x80\x8c \xcd\x8f \xe2\x80\x8c\xef\xbb\xbf"
 	            "c",
 	    "ab\xe2\x80\x8c c");
 	SHOWS(PLAIN "\xe2\x9d\xa4\xef\xb8\x8f\xe2\x80\x8d\xf0\x9f\x94\xa5!",
 	    "\xe2\x9d\xa4\xef\xb8\x8f\xe2\x80\x8d\xf0\x9f\x94\xa5!");
-	/* No text turns the one behind it around. */
+	/* No text may reverse the text after it. */
 	SHOWS(PLAIN "\xe2\x80\xae"
 	            "abc\xe2\x81\xa6",
 	    "abc");
@@ -140,7 +140,7 @@ test_html(void **state)
 	SHOWS(HTML "<title>never ended", "");
 }
 
-/* Whatever stands before the field, an attachment is none of the text. */
+/* Whatever comes before the field, an attachment is not part of the text. */
 static void
 test_long_headers(void **state)
 {
@@ -177,7 +177,7 @@ test_parts(void **state)
 	    "--b\r\nContent-Type: text/plain\r\nContent-Disposition: "
 	    "inline\r\n\r\nsaid\r\n--b--\r\n",
 	    "said");
-	/* A message that was passed on without a word. */
+	/* A message that was forwarded without any text. */
 	SHOWS("Content-Type: multipart/mixed; boundary=b\r\n\r\n"
 	      "--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: y\r\n\r\ninside\r\n--b--\r\n",
 	    "inside");
@@ -186,7 +186,7 @@ test_parts(void **state)
 	    "signed");
 }
 
-/* The first n characters of a text of the same ones. */
+/* The first n characters of a text that repeats one. */
 static void
 shows_chars(const char *each, size_t n)
 {
@@ -212,7 +212,7 @@ test_length(void **state)
 	shows_chars("\xf0\x9f\x98\x80", MAIL_PREVIEW_CHARS);
 }
 
-/* Beyond the bytes that are looked at there may be anything. */
+/* Beyond the bytes that are read there may be anything. */
 static void
 test_bound(void **state)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Substring search in texts, headers and bodies; streaming gives what the whole message gives. */
+/* Substring search in texts, headers and bodies; streaming gives the same result as the whole
+ * message. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -53,7 +54,7 @@ test_texts(void **state)
 	assert_true(in("\xd0\x9c\xd0\xb8\xd1\x80", STR("\xd0\xbc\xd0\xb8\xd1\x80")));
 }
 
-/* Matches at and across the borders of pieces and windows. */
+/* Matches at and across the boundaries of pieces and windows. */
 static void
 test_long(void **state)
 {
@@ -80,7 +81,7 @@ test_long(void **state)
 	buf_fini(&text);
 }
 
-/* A key and what is found. */
+/* A key, and whether it is found. */
 struct sought {
 	enum mail_search_in in;
 	struct str field;
@@ -90,8 +91,8 @@ struct sought {
 	size_t key;
 };
 
-/* Looks for all of them in one message, in pieces that the search asks for.  Returns the most
- * memory that it took for the message. */
+/* Looks for all of them in one message, in the pieces that the search asks for.  Returns the most
+ * memory that this took for the message. */
 static size_t
 seek(struct str message, struct sought *v, size_t n)
 {
@@ -106,7 +107,7 @@ seek(struct str message, struct sought *v, size_t n)
 	for (size_t i = 0; i < n; i++)
 		v[i].key = mail_search_add(s, v[i].in, v[i].field, v[i].which, v[i].text);
 	(void)mail_search_ready(s);
-	for (int again = 0; again < 2; again++) { /* nothing is left of the message before */
+	for (int again = 0; again < 2; again++) { /* nothing may remain of the message before */
 		mail_search_begin(s, &summary);
 		while (mail_search_wants(s, &range)) {
 			char *copy = malloc(range.len);
@@ -158,7 +159,7 @@ test_header(void **state)
 	assert_false(header_has("", "one", h));
 }
 
-/* What a limit kept out of the summary is found all the same: TO finds what HEADER TO finds. */
+/* What a limit kept out of the summary is found nevertheless: TO finds what HEADER TO finds. */
 static void
 test_cut(void **state)
 {
@@ -226,7 +227,7 @@ test_message(void **state)
 	assert_true(message_has(m, "secret.bin", MAIL_SEARCH_TEXT));
 	assert_false(message_has(m, "secret.bin", MAIL_SEARCH_BODY));
 	assert_true(message_has(m, "", MAIL_SEARCH_BODY));
-	/* What is said in message/... that is no nested message. */
+	/* Text in message/... that is not a nested message. */
 	assert_true(message_has(
 	    STR("Content-Type: multipart/report; boundary=b\n\n--b\n"
 	        "Content-Type: message/delivery-status\n\nReporting-MTA: dns; a.test\n\n"
@@ -239,7 +240,7 @@ test_message(void **state)
 	    MAIL_SEARCH_BODY));
 	assert_true(message_has(
 	    STR("Content-Type: message/html\n\n<b>zebra"), "<b>zebra", MAIL_SEARCH_TEXT));
-	/* Nothing matches from one part into the next. */
+	/* Nothing matches across two parts. */
 	assert_false(
 	    message_has(STR("Content-Type: multipart/x; boundary=b\n\n--b\n\nab\n--b\n\ncd\n--b--"),
 	        "abcd", MAIL_SEARCH_BODY));
@@ -259,7 +260,7 @@ html_has(const char *body, const char *word)
 	return found;
 }
 
-/* What a reader sees is found, what is markup is not. */
+/* Visible text is found, markup is not. */
 static void
 test_html(void **state)
 {
@@ -272,7 +273,7 @@ test_html(void **state)
 
 	(void)state;
 	assert_true(html_has(page, "dear mrs m\xc3\x9cller, how are you?"));
-	assert_true(html_has(page, "mrs \xc2\xa0 m\xc3\xbcller")); /* blanks are blanks */
+	assert_true(html_has(page, "mrs \xc2\xa0 m\xc3\xbcller")); /* any space is a space */
 	assert_true(html_has(page, "m\xc3\xbcller,\r\n  how"));
 	assert_true(html_has(page, "1 < 2"));
 	assert_true(html_has(page, "https://shop.example/?a=1&b=2"));
@@ -557,13 +558,13 @@ some_key(struct sought *k, struct buf *text)
 	for (size_t n = upto(4); n > 0; n--)
 		buf_printf(text, "%s%s", word(), upto(2) == 0 ? " " : "");
 	k->text = text->n > 0 ? buf_as_str(text) : STR("");
-	/* The front or the end of it, cut between characters. */
+	/* The beginning or the end of it, cut between characters. */
 	for (size_t n = upto(6);
 	     n > 0 && k->text.n > 1 && ((unsigned char)k->text.p[1] & 0xc0) != 0x80; n--)
 		k->text = (struct str){k->text.p + 1, k->text.n - 1};
 }
 
-/* Few and many keys at once give what each of them gives alone in the whole text. */
+/* Few or many keys at once give the same result as each alone in the whole text. */
 static void
 test_as_simply(void **state)
 {
@@ -603,7 +604,7 @@ put_times(struct buf *b, size_t n, const char *unit)
 		buf_puts(b, unit);
 }
 
-/* Fields and bodies of megabytes: what is held of them is little, and everything is found. */
+/* Fields and bodies of megabytes: little is held at a time, and everything is found. */
 static void
 test_memory(void **state)
 {
@@ -639,7 +640,7 @@ test_memory(void **state)
 	buf_fini(&m);
 }
 
-/* A match over the border of two pieces, small and large ones, for few needles and many. */
+/* A match across the boundary of two pieces, small and large, with few needles and many. */
 static void
 test_borders(void **state)
 {
@@ -677,7 +678,7 @@ test_borders(void **state)
 	}
 }
 
-/* One that is the end or the beginning of others, twice the same, and long runs of one letter. */
+/* Needles that are suffixes or prefixes of others, duplicates, and long runs of one letter. */
 static void
 test_many(void **state)
 {

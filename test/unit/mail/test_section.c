@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where sections lie (RFC 9051 section 6.4.5.1). */
+/* Where sections are (RFC 9051 section 6.4.5.1). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -112,7 +112,7 @@ test_message_in_message(void **state)
 	section(m, "1.1.1.1", MAIL_SECTION_WHOLE, NULL);
 }
 
-/* The line end before a delimiter is the delimiter's, also where it ends a header. */
+/* The line end before a delimiter belongs to the delimiter, even where it ends a header. */
 static void
 test_no_body(void **state)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sort keys, base subjects and hashed ids, against the plain words of RFC 5051, 5256, 5957. */
+/* Sort keys, base subjects and hashed ids, compared with a literal reading of RFC 5051, 5256 and
+ * 5957. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +20,7 @@
 
 /* ---- RFC 5051 ---- */
 
-/* Step (2)(b) as it is written: the property of one character, then that of each that it gives. */
+/* Step (2)(b) as written: the property of a character, then that of each result. */
 static void
 take_apart(uint32_t c, struct buf *out)
 {
@@ -73,20 +74,20 @@ known_keys(void **state)
 {
 	(void)state;
 	same_key(STR("Tea_ at 4!"), STR("TEA_ AT 4!"));
-	same_key(STR("\xc7\x84"), STR("Dz\xcc\x8c")); /* the example of the RFC: U+01C4 */
+	same_key(STR("\xc7\x84"), STR("Dz\xcc\x8c")); /* the RFC's example: U+01C4 */
 	same_key(STR("\xc3\xa4z"), STR("A\xcc\x88Z"));
 	same_key(STR("Stra\xc3\x9f"
 	             "e"),
 	    STR("STRA\xc3\x9f"
 	        "E"));                            /* no simple titlecase */
-	same_key(STR("\xef\xac\x81"), STR("fi")); /* a ligature has none, too */
+	same_key(STR("\xef\xac\x81"), STR("fi")); /* a ligature has none, either */
 	same_key(STR("\xed\x95\x9c"), STR("\xe1\x84\x92\xe1\x85\xa1\xe1\x86\xab")); /* Hangul */
 	same_key(STR("a\xffz"), STR("a\xffz"));                                     /* (1)(b) */
 	same_key(STR("a\xc3"), STR("a\xc3"));
 	same_key(STR(""), STR(""));
 }
 
-/* A text's key is those of its characters, one behind the other. */
+/* A text's key is the keys of its characters, one after another. */
 static void
 mixed_texts(void **state)
 {
@@ -118,7 +119,7 @@ begins(const char *s, const char *word)
 	return str_has_iprefix(str_of(s), str_of(word));
 }
 
-/* Length of a subj-blob at s; 0: there is none. */
+/* Length of a subj-blob at s; 0: none. */
 static size_t
 blob_at(const char *s)
 {
@@ -323,7 +324,7 @@ keys_of_fields(void **state)
 	make(&m, "To: =?utf-8?q?"
 	         "?= <e@f>, x@y\r\nFrom: \"J\xc3\xb6\" <j@k>\r\n\r\n");
 	is(&m, MAIL_SORT_SUBJECT, "");
-	is(&m, MAIL_SORT_DISPLAYTO, "E@F"); /* the name is empty when it is decoded */
+	is(&m, MAIL_SORT_DISPLAYTO, "E@F"); /* the name is empty after decoding */
 	is(&m, MAIL_SORT_DISPLAYFROM, "JO\xcc\x88");
 	drop(&m);
 	make(&m, "");
@@ -332,7 +333,7 @@ keys_of_fields(void **state)
 	drop(&m);
 }
 
-/* Keys are whole, however long; a name of megabytes ends at the limit of the summary. */
+/* Keys are complete, however long; a name of megabytes ends at the summary's limit. */
 static void
 long_keys(void **state)
 {
@@ -357,7 +358,7 @@ long_keys(void **state)
 	buf_fini(&want);
 }
 
-/* What an older program made: no flag, and another text in the place of the base subject. */
+/* Made by an older program: no flag, and another text in place of the base subject. */
 static void
 older_summaries(void **state)
 {

@@ -74,7 +74,7 @@ test_envelope(void **state)
 	shows("To: Team: a@a.test;\r\n\r\n", MAIL_TEXT_ENVELOPE,
 	    "(NIL NIL NIL NIL NIL ((NIL NIL \"Team\" NIL)(NIL NIL \"a\" \"a.test\")(NIL NIL NIL "
 	    "NIL)) NIL NIL NIL NIL)");
-	/* 8-bit goes out as a literal; folds are gone. */
+	/* 8-bit text becomes a literal; folds are removed. */
 	shows("Subject: gr\xc3\xbc\xc3\x9f\r\n e\r\n\r\n", MAIL_TEXT_ENVELOPE,
 	    "(NIL {8}\r\ngr\xc3\xbc\xc3\x9f e NIL NIL NIL NIL NIL NIL NIL NIL)");
 }
@@ -108,18 +108,18 @@ test_single_part(void **state)
 	    MAIL_TEXT_BODYSTRUCTURE,
 	    "(\"Image\" \"PNG\" (\"name\" \"a b.png\") \"<c>\" \"d\" \"BASE64\" 4 \"m==\" "
 	    "(\"inline\" (\"filename\" \"x\")) (\"en\" \"de\") \"http://a.test/long\")");
-	/* Blanks between encoded words stay, others are of folding. */
+	/* Spaces between encoded words stay, others are from folding. */
 	shows("Content-Type: a/b\r\nContent-Location: =?us-ascii?q?http://a?=\r\n "
 	      "=?us-ascii?q?.test/?= x\r\n\r\n",
 	    MAIL_TEXT_BODYSTRUCTURE,
 	    "(\"a\" \"b\" NIL NIL NIL \"7bit\" 0 NIL NIL NIL "
 	    "\"=?us-ascii?q?http://a?= =?us-ascii?q?.test/?=x\")");
-	/* RFC 2045 5.2: what cannot be read is text/plain. */
+	/* RFC 2045 section 5.2: an invalid type is text/plain. */
 	shows("Content-Type: text\r\n\r\n", MAIL_TEXT_BODY,
 	    "(\"text\" \"plain\" NIL NIL NIL \"7bit\" 0 0)");
 	shows("Content-Type: te(/x\r\n\r\n", MAIL_TEXT_BODY,
 	    "(\"text\" \"plain\" NIL NIL NIL \"7bit\" 0 0)");
-	/* A word behind the one that counts is no part of it. */
+	/* A word after the value is not part of it. */
 	shows("Content-Type: text / html charset=utf-8\r\nContent-Disposition: inline too; a=b\r\n"
 	      "Content-Language: de at, en\r\n\r\n",
 	    MAIL_TEXT_BODYSTRUCTURE,
@@ -139,7 +139,7 @@ test_multipart(void **state)
 	    "(" TEXT(
 	        "3 1 NIL NIL NIL NIL") "(\"text\" \"x\" NIL NIL NIL \"7bit\" 5 1 NIL NIL NIL NIL) "
 	                               "\"mixed\" (\"boundary\" \"b\") NIL NIL NIL)");
-	/* No parts at all: one made up. */
+	/* No parts at all: there is an artificial one. */
 	shows("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b--\r\n", MAIL_TEXT_BODY,
 	    "(" TEXT("0 0") " \"mixed\")");
 	shows("Content-Type: multipart/mixed\r\n\r\nall\r\n", MAIL_TEXT_BODY,
@@ -153,7 +153,7 @@ test_multipart(void **state)
 	      "boundary=ab\n\n"
 	      "--ab\n\none\n--a\n\ntwo",
 	    MAIL_TEXT_BODY, "((" TEXT("3 1") " \"x\")" TEXT("3 1") " \"mixed\")");
-	/* A part that ends in its header. */
+	/* A part that ends within its header. */
 	shows(
 	    "Content-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: message/rfc822\n--a--",
 	    MAIL_TEXT_BODY,
@@ -161,7 +161,7 @@ test_multipart(void **state)
 	    "NIL) " TEXT("0 0") " 0) \"mixed\")");
 }
 
-/* BODYSTRUCTURE shows the word that BINARY and SEARCH go by. */
+/* BODYSTRUCTURE shows the encoding that BINARY and SEARCH use. */
 static void
 test_encoding(void **state)
 {
@@ -207,7 +207,7 @@ test_encoding(void **state)
 	buf_fini(&want);
 }
 
-/* RFC 2046 5.1.1: a delimiter line is compared from its beginning. */
+/* RFC 2046 section 5.1.1: a delimiter line need only begin with the delimiter. */
 static void
 test_delimiters(void **state)
 {
@@ -215,7 +215,7 @@ test_delimiters(void **state)
 	shows("Content-Type: multipart/mixed; boundary=b\n\n--b by a gateway\n\none\n--b{\n\ntwo\n"
 	      "--bb\n--b.\n--b-\n--b--x\n--b-- end\n--b\n\nepilogue",
 	    MAIL_TEXT_BODY, "(" TEXT("3 1") TEXT("25 5") " \"mixed\")");
-	/* The longest one counts; of the same ones the innermost. */
+	/* The longest one counts; of equal ones the innermost. */
 	shows("Content-Type: multipart/x; boundary=\"b c\"\n\n--b c\nContent-Type: multipart/y; "
 	      "boundary=b\n\n--b d\n\none\n--b c\n\ntwo\n--b c--\n",
 	    MAIL_TEXT_BODY, "((" TEXT("3 1") " \"y\")" TEXT("3 1") " \"x\")");
@@ -292,7 +292,7 @@ test_search_texts(void **state)
 	buf_fini(&m.bytes);
 }
 
-/* Ten thousand multiparts inside one another. */
+/* Ten thousand nested multiparts. */
 static void
 test_deep(void **state)
 {
@@ -352,7 +352,7 @@ test_many_parts(void **state)
 	buf_fini(&text);
 }
 
-/* Limits leave out whole elements, and the summary says so. */
+/* Limits leave out complete elements, and the summary says so. */
 static void
 test_limits_between(void **state)
 {
@@ -400,7 +400,7 @@ test_limits_between(void **state)
 	buf_fini(&m.bytes);
 }
 
-/* Huge fields shrink; the message keeps a legal envelope. */
+/* Huge fields shrink; the message keeps a valid envelope. */
 static void
 test_huge_fields(void **state)
 {
@@ -448,7 +448,7 @@ structures(const char *message, const char *rev1, const char *rev2)
 #define HEAD_OF(params) "Content-Type: a/b" params "\r\n\r\n"
 #define LEAF(params) "(\"a\" \"b\" " params " NIL NIL \"7bit\" 0 NIL NIL NIL NIL)"
 
-/* RFC 2231 section 6: parameters in pieces are put together; RFC 9051 7.5.2: and decoded. */
+/* RFC 2231 section 6: parameters in pieces are joined; RFC 9051 section 7.5.2: and decoded. */
 static void
 test_pieces(void **state)
 {
@@ -460,11 +460,11 @@ test_pieces(void **state)
 	    LEAF("(\"n*\" \"iso-8859-1'de'gr%FC%25FC%DFe\")"),
 	    LEAF("(\"n*\" {10}\r\ngr\xc3\xbc%FC\xc3\x9f"
 	         "e)"));
-	/* A plain one beside an extended one is for those who know no RFC 2231. */
+	/* A plain one beside an extended one is for readers without RFC 2231. */
 	structures(HEAD_OF("; n=plain; n*=''%41%0D%0A B%0DC%00"),
 	    LEAF("(\"n\" \"plain\" \"n*\" \"''%41%0D%0A B%0DC%00\")"),
 	    LEAF("(\"n\" \"plain\" \"n*\" \"A B C\")"));
-	/* One is missing; nobody knows which counts; no name: they stay as they are. */
+	/* One is missing; several are ambiguous; no name: they stay unchanged. */
 	structures(HEAD_OF("; n*1*=b"), LEAF("(\"n*1*\" \"b\")"), NULL);
 	structures(HEAD_OF("; n=x; n*0=a"), LEAF("(\"n\" \"x\" \"n*0\" \"a\")"), NULL);
 	structures(HEAD_OF("; *0=a"), LEAF("(\"*0\" \"a\")"), NULL);
@@ -473,7 +473,7 @@ test_pieces(void **state)
 	    "(\"a\" \"b\" NIL NIL NIL \"7bit\" 0 NIL (\"x\" (\"f*\" {2}\r\n\xc3\xa4)) NIL NIL)");
 }
 
-/* The parser of parts reads parameters as those do who show them. */
+/* The parser of parts reads parameters as the code that shows them does. */
 static void
 test_pieces_count(void **state)
 {
@@ -492,7 +492,7 @@ test_pieces_count(void **state)
 	buf_fini(&m.bytes);
 }
 
-/* RFC 3501 section 9 knows no message/global in media-message, RFC 9051 does. */
+/* RFC 3501 section 9 does not have message/global in media-message, RFC 9051 does. */
 static void
 test_global(void **state)
 {
@@ -517,7 +517,7 @@ quiet(enum log_level level, const char *context, const char *text, void *arg)
 	(*(int *)arg)++;
 }
 
-/* Every flipped bit and every cut is found. */
+/* Every flipped bit and every cut is detected. */
 static void
 test_damage(void **state)
 {
@@ -558,7 +558,7 @@ take_from(char *p, uint32_t less)
 		p[i] = (char)(v >> (8 * i));
 }
 
-/* The summary as an older version had it, with fewer texts. */
+/* A summary as of an older version, with fewer texts. */
 static void
 make_older(struct made *m, char version, uint32_t texts)
 {
@@ -596,7 +596,7 @@ test_version_2(void **state)
 	buf_fini(&m.bytes);
 }
 
-/* It had no version in its checksum. */
+/* Its checksum had no version. */
 static void
 test_version_1(void **state)
 {
@@ -617,7 +617,7 @@ test_version_1(void **state)
 	buf_fini(&m.bytes);
 }
 
-/* A summary is appended: what stands before it does not matter. */
+/* A summary is appended: whatever comes before does not matter. */
 static void
 test_append(void **state)
 {
@@ -633,7 +633,7 @@ test_append(void **state)
 	buf_fini(&b);
 }
 
-/* However small the steps are, the bytes are those of one. */
+/* However small the steps, the bytes are the same as in one. */
 static void
 in_steps(struct str message, const struct mail_limits *limits, size_t budget)
 {
@@ -688,7 +688,7 @@ test_steps(void **state)
 	buf_fini(&parts);
 }
 
-/* Left anywhere: nothing leaks. */
+/* Abandoned at any step: nothing leaks. */
 static void
 test_steps_left(void **state)
 {
@@ -708,8 +708,8 @@ test_steps_left(void **state)
 	buf_fini(&out);
 }
 
-/* What is made at one time does not grow with the message: no header or structure is whole in
- * memory only to be found too large. */
+/* The work of a step does not grow with the message: no header or structure is completed in memory
+ * only to be found too large. */
 static void
 test_steps_memory(void **state)
 {

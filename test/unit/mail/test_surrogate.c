@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Headers in UTF-8 for clients that take ASCII only (RFC 6858). */
+/* Headers in UTF-8 for clients that accept only ASCII (RFC 6858). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +20,7 @@ feed(struct str header, size_t piece, struct buf *out, bool *changed_r)
 
 	do {
 		size_t n = header.n - at < piece ? header.n - at : piece;
-		char *copy = malloc(n + 1); /* gone when more comes */
+		char *copy = malloc(n + 1); /* freed when more arrives */
 
 		if (n > 0)
 			memcpy(copy, header.p + at, n);
@@ -101,7 +101,7 @@ parameters(void **state)
 	becomes("Content-Type: a/b; n=(ü; c=d\r\n", "Content-Type: a/b\r\n");
 }
 
-/* Words are short, characters whole, and read they are the text. */
+/* Words are short, characters complete, and decoded they give the text. */
 static void
 words(void **state)
 {
@@ -123,7 +123,7 @@ words(void **state)
 	buf_fini(&back);
 }
 
-/* A field of any length in little memory. */
+/* A field of any length needs little memory. */
 static void
 long_fields(void **state)
 {
@@ -147,7 +147,7 @@ long_fields(void **state)
 	buf_fini(&out);
 }
 
-/* Whatever comes in, what is UTF-8 goes out as ASCII, and again it stays as it is. */
+/* Any input: UTF-8 becomes ASCII, and a second pass changes nothing. */
 static void
 anything(void **state)
 {

@@ -63,7 +63,7 @@ test_charsets(void **state)
 	    STR("\xff\xfe"
 	        "a\0"),
 	    "a", true);
-	/* Without a mark: what makes text. */
+	/* Without a mark: whatever gives text. */
 	converts("utf-16", STR("\0T\0e\0a"), "Tea", true);
 	converts("utf-16", STR("T\0e\0a\0\r\0\n\0"), "Tea\r\n", true);
 	converts("UTF-16", STR("\x1f\4@\4\x38\4\x32\4\x35\4\x42\4"),
@@ -81,7 +81,7 @@ test_charsets(void **state)
 	converts("../../etc/x", STR("a"), "a", false);
 }
 
-/* More than what the byte order is guessed from. */
+/* More than the byte order is guessed from. */
 static void
 test_utf16_long(void **state)
 {
@@ -165,7 +165,7 @@ test_casemap(void **state)
 	folds("\xce\xa3\xcf\x82", "\xcf\x83\xcf\x83"); /* sigmas */
 }
 
-/* A long run without ASCII is folded in pieces; no character may be torn. */
+/* A long run without ASCII is folded in pieces; no character may be split. */
 static void
 test_casemap_long(void **state)
 {
@@ -213,7 +213,7 @@ test_base_subject(void **state)
 	base("[unclosed", "[unclosed", false);
 }
 
-/* A field's value in pieces, cut anywhere, gives what the whole gives. */
+/* A field's value in pieces, cut anywhere, gives the same result as the whole. */
 static void
 test_words_in_pieces(void **state)
 {
@@ -254,7 +254,7 @@ test_words_in_pieces(void **state)
 	}
 }
 
-/* Of a value of megabytes little is held, whatever it is made of. */
+/* Little of a value of megabytes is held, whatever it contains. */
 static void
 test_words_memory(void **state)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Threads against a naive reading of RFC 5256 section 3, for random messages with few ids, subjects
- * and dates; and trees that nobody sends by accident.
+ * Threads compared with a naive reading of RFC 5256 section 3, for random messages with few ids,
+ * subjects and dates; and trees that nobody sends by accident.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -175,7 +175,7 @@ children(const struct naive *x, int up, int *list)
 	return n;
 }
 
-/* Dummies below which are no more dummies, until there are none but at the top. */
+/* Dummies without dummies below, until only those at the top are left. */
 static void
 step_3(struct naive *x)
 {
@@ -347,7 +347,7 @@ always(void *arg)
 	return true;
 }
 
-/* In slices, and with room by the byte. */
+/* In slices, and with memory granted byte by byte. */
 static struct mail_threads *
 thread(const struct mails *m, enum mail_threads_by by, size_t *steps_r)
 {
@@ -471,8 +471,8 @@ try_hostile(const struct mails *m)
 	}
 }
 
-/* Each is a reply to the one before, or after; they come in that order or backwards; at last a loop
- * is closed, again and again. */
+/* Each is a reply to the one before or after; they arrive in that order or backwards; finally loops
+ * are closed, again and again. */
 static void
 deep(void **state)
 {
@@ -496,7 +496,7 @@ deep(void **state)
 	}
 }
 
-/* All of one subject; all replies to one that is not there. */
+/* All with one subject; all replies to a missing message. */
 static void
 wide(void **state)
 {

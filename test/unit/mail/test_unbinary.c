@@ -79,7 +79,7 @@ test_parts(void **state)
 	    "AA0KLQ0KLS1iYg==\r\n--b\r\n\r\nkept\0\r\n--b  \r\n"
 	    "Content-Transfer-Encoding: base64\r\n\r\n--b\r\n"
 	    "Content-Transfer-Encoding: base64\r\n\r\n\r\n--b--\r\nepilogue\0");
-	/* Nested: messages, digests, a part that was never ended, a header without an end. */
+	/* Nested: messages, digests, an unfinished part, a header without an end. */
 	BECOMES("Content-Type: message/rfc822\n\nContent-Type: multipart/x; boundary=a\n\n"
 	        "--a\nContent-Type: multipart/digest; boundary=d\n\n"
 	        "--d\n\nContent-Transfer-Encoding: binary\n\n\x01\n--a\n"
@@ -90,12 +90,12 @@ test_parts(void **state)
 	    "--d\n\nContent-Transfer-Encoding: base64\n\nAQ==\n--a\n"
 	    "Content-Transfer-Encoding: binary\n--a\n"
 	    "Content-Transfer-Encoding: base64\n\nAgotLWQ=\n--a--\n");
-	/* Inside a message that is itself encoded nothing is a header. */
+	/* Nothing inside an encoded message is a header. */
 	SAME("Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\n"
 	     "Content-Transfer-Encoding: binary\n\n\x01");
 }
 
-/* Delimiter lines and types are those that the reader of stored messages sees. */
+/* Delimiter lines and types are those that the parser of stored messages sees. */
 static void
 test_as_stored(void **state)
 {
@@ -120,7 +120,7 @@ test_as_stored(void **state)
 		convert(buf_as_str(&in), piece, &out);
 		assert_true(str_eq(buf_as_str(&out), buf_as_str(&want)));
 	}
-	/* Of which no more is kept than it takes to know it. */
+	/* Only as much of it is kept as identifies it. */
 	struct mail_unbinary *u = mail_unbinary_new();
 
 	out.n = 0;
@@ -132,7 +132,7 @@ test_as_stored(void **state)
 	buf_fini(&want);
 }
 
-/* What is longer than what is kept passes, and memory stays small. */
+/* Longer lines than what is kept pass through, and memory stays small. */
 static void
 test_long(void **state)
 {

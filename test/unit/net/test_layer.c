@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Layers of a stream: where they begin and end, in pieces of any size, broken ones, large output.
- */
+/* Layers of a stream: where they begin and end, in pieces of any size, broken ones, large
+ * output. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +15,8 @@
 enum { PACKET = 20, KEY = 0x55 };
 
 /*
- * A layer like those of SASL: a byte that says how many follow, each xor KEY.  No length is 0.
+ * A layer like those of SASL: a length byte, then that many bytes, each xor KEY.  The length is
+ * never 0.
  */
 static bool
 packets_decode(
@@ -60,8 +61,8 @@ packets_encode(struct stream_layer *layer, struct str in, struct buf *out)
 }
 
 /*
- * A layer like compression: pairs of a count and a byte.  It may end behind each line; its end may
- * be marked with a count of 0 and '!', also in a later segment.
+ * A layer like compression: pairs of a count and a byte.  It may end after each line; a count of 0
+ * and '!' may mark its end, also in a later segment.
  */
 static bool
 runs_decode(struct stream_layer *layer, struct str in, size_t room, struct buf *out, size_t *used_r)
@@ -151,7 +152,7 @@ static const struct stream_layer_class runs = {.name = "runs",
     .tail = runs_tail,
     .released = runs_released};
 
-/* A consumer of lines; "+" and "z" push a layer, behind their OK, "-" pops one when it may. */
+/* A consumer of lines; "+" and "z" push a layer after their OK, "-" pops one if it may. */
 struct reader {
 	struct loop *loop;
 	struct stream_fake *fake;
@@ -232,7 +233,7 @@ on_data(void *arg, struct str in)
 		if (stream_moved(r->s))
 			break;
 	}
-	if (rest.n > 1000 && !stream_moved(r->s)) /* nobody asked for lines that long */
+	if (rest.n > 1000 && !stream_moved(r->s)) /* no test needs lines that long */
 		rest.n = 0;
 	return in.n - rest.n;
 }
@@ -250,7 +251,7 @@ on_closed(void *arg, enum stream_end why)
 
 	r->closed = true;
 	r->why = why;
-	/* The owner frees its layers now: nobody may look at them. */
+	/* The owner frees its layers now: nobody may use them. */
 	memset(&r->packets, 0xff, sizeof(r->packets));
 	r->s = NULL;
 }
@@ -299,7 +300,7 @@ expect_lines(struct reader *r, const char *text)
 	r->lines.n = 0;
 }
 
-/* What went out: clear, then packets, then clear again. */
+/* The output: clear, then packets, then clear again. */
 static void
 expect_output(struct reader *r, const char *clear, const char *inside, const char *behind)
 {
@@ -323,7 +324,7 @@ expect_output(struct reader *r, const char *clear, const char *inside, const cha
 	stream_fake_output(r->fake)->n = 0;
 }
 
-/* "a\n+\n", lines inside in two packets that cut a line, "-\n"; then as `behind`. */
+/* "a\n+\n", then lines in two packets that split a line, "-\n"; then `behind`. */
 static void
 session(struct buf *wire, const char *behind)
 {
@@ -366,7 +367,8 @@ begins_and_ends(void **state)
 	buf_fini(&wire);
 }
 
-/* What came before the end was confirmed is never shown: clear, in a packet, half a packet. */
+/* Input that arrived before the end was confirmed is never shown: clear, in a packet, half a
+ * packet. */
 static void
 early_input(void **state)
 {
@@ -413,7 +415,7 @@ broken_input(void **state)
 	put_packet(&wire, STR("two\n"));
 	push(&r, buf_as_str(&wire));
 	expect_lines(&r, "<+><one>");
-	/* What was put before goes out. */
+	/* Earlier output goes out. */
 	expect_output(&r, "ok+\n", "in\n", "");
 	assert_true(r.closed);
 	assert_int_equal(r.why, STREAM_END_LAYER);
@@ -475,7 +477,7 @@ large_output(void **state)
 	put_packet(&wire, STR("big\n"));
 	push(&r, buf_as_str(&wire));
 	assert_int_equal(stream_fake_output(r.fake)->n, 1000);
-	/* One chunk is encoded, no more than that before it is taken. */
+	/* Only one chunk is encoded before it is taken. */
 	assert_int_equal(encodings, 1);
 	assert_true(stream_out_pending(r.s) > 30000 * 9 - 1000);
 	assert_int_equal(r.drained, 0);
@@ -497,7 +499,7 @@ large_output(void **state)
 	buf_fini(&got);
 }
 
-/* Output that waits when layers change is sent as it was when it was put. */
+/* Output that is waiting when layers change is sent as it was when it was written. */
 static void
 slow_peer(void **state)
 {
@@ -529,7 +531,7 @@ slow_peer(void **state)
 	buf_fini(&wire);
 }
 
-/* Paused: what waits is bounded, in bytes of the wire. */
+/* Paused: waiting input is bounded, in bytes on the wire. */
 static void
 bounded_input(void **state)
 {
@@ -548,7 +550,7 @@ bounded_input(void **state)
 	push(&r, buf_as_str(&wire));
 	assert_true(stream_fake_untaken(r.fake) >= wire.n - limits.pending);
 	assert_int_equal(r.data_calls, 1);
-	/* 13 MB are never there at once. */
+	/* 13 MB are never in memory at once. */
 	stream_resume(r.s);
 	loop_fake_run(r.loop);
 	assert_int_equal(stream_fake_untaken(r.fake), 0);
@@ -564,7 +566,7 @@ put_runs(struct buf *out, struct str in)
 	assert_true(runs_encode(NULL, in, out));
 }
 
-/* The end of a layer that marks it: bare bytes may follow at once. */
+/* A layer that marks its end: bare bytes may follow at once. */
 static void
 self_ending(void **state)
 {
@@ -594,7 +596,7 @@ self_ending(void **state)
 			assert_memory_equal(stream_fake_output(r.fake)->p, wire.p, wire.n);
 			finish(&r);
 		}
-	/* The mark comes later, and in two pieces; then something that is none. */
+	/* The mark comes later, in two pieces; then something that is not one. */
 	start(&r);
 	wire.n = 0;
 	buf_puts(&wire, "z\n");
@@ -658,7 +660,7 @@ two_layers(void **state)
 	buf_fini(&zipped);
 }
 
-/* What was put before is encoded before it is forgotten, and what comes later is not. */
+/* Earlier output is encoded before the history is dropped, later output is not. */
 static void
 forgets(void **state)
 {
@@ -692,7 +694,7 @@ forgets(void **state)
 	buf_fini(&zipped);
 }
 
-/* STARTTLS behind a layer that is gone, whose last bytes wait; not inside one. */
+/* STARTTLS after a layer that ended, while its last bytes wait; but not inside one. */
 static void
 starttls(void **state)
 {

@@ -66,7 +66,7 @@ tasks_run_in_order_and_once(void **state)
 	assert_int_equal(out.n, 0);
 	loop_fake_run(loop);
 	assert_string_equal(buf_cstr(&out), "abc");
-	/* Posted while tasks run: after those that ask for the end of the round. */
+	/* Posted while tasks run: after those that want the end of the round. */
 	a.post = &b.task;
 	a.at_end = &c.task;
 	loop_post(loop, &a.task);
@@ -130,7 +130,7 @@ timers_fire_in_order(void **state)
 	assert_string_equal(buf_cstr(&out), "cba");
 	assert_int_equal(loop_now(loop) - start, 105);
 
-	/* One timer clears another that is due at once, and sets itself anew. */
+	/* One timer clears another that is due, and sets itself again. */
 	out.n = 0;
 	a[0].clear = &a[1].timer;
 	a[0].again = 10;
@@ -152,7 +152,7 @@ timers_fire_in_order(void **state)
 	loop_free(&loop);
 }
 
-/* Many timers with random settings fire when due, compared with a plain array. */
+/* Many timers with random times fire when due, compared with a plain array. */
 static void
 many_timers(void **state)
 {
@@ -305,7 +305,7 @@ ping(void *arg)
 	return NULL;
 }
 
-/* A post of a queued task is not lost: its last run sees the last value. */
+/* Posting a queued task is not lost: its last run sees the last value. */
 static void
 one_task_posted_by_all(void **state)
 {
@@ -339,13 +339,13 @@ real_timers_and_stop(void **state)
 
 	(void)state;
 	loop_stop(loop);
-	loop_run(loop); /* returns: told to before */
+	loop_run(loop); /* returns: it was stopped before */
 	loop_timer_init(&timer, loop, stop_on_ring, loop);
 	loop_timer_init(&never, loop, stop_on_ring, NULL);
 	loop_timer_set(&never, 3600 * 1000);
 	loop_timer_set(&timer, 20);
 	start = loop_now(loop);
-	/* Tasks that keep the loop awake run without waiting for the timer. */
+	/* Tasks that keep the loop busy run without waiting for the timer. */
 	a.post = &b.task;
 	b.at_end = &a.task;
 	loop_post(loop, &a.task);
@@ -536,7 +536,7 @@ listening_on_a_path_and_an_inherited_socket(void **state)
 	assert_true(fd >= 0);
 	loop_run(g.main);
 	(void)close(fd);
-	/* A socket that is in use is not taken away. */
+	/* A socket in use is not taken away. */
 	{
 		struct listener *second;
 
@@ -579,7 +579,7 @@ raise_limit(void *arg)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &sc->old), 0);
 }
 
-/* It ends a while after it was complained of, so that accepting fails more than once. */
+/* The shortage ends a while after it was logged, so that accepting fails more than once. */
 static void
 note_scarcity(enum log_level level, const char *context, const char *text, void *arg)
 {
@@ -592,7 +592,7 @@ note_scarcity(enum log_level level, const char *context, const char *text, void 
 		loop_timer_set(&sc->over, 500);
 }
 
-/* Out of descriptors: says so once, rests, and serves when there are some again. */
+/* Out of descriptors: logs it once, pauses, and continues when there are some again. */
 static void
 out_of_descriptors(void **state)
 {
@@ -668,7 +668,7 @@ post_a_lot(void *arg)
 	return NULL;
 }
 
-/* Lanes have threads of their own, and post to whatever loop there is. */
+/* Lanes have threads of their own, and post to any loop. */
 static void
 threads_post_to_a_fake_one(void **state)
 {

@@ -49,7 +49,7 @@ expect(const struct row *row, size_t i)
 		assert_int_equal(h.port, row->port);
 	}
 	buf_fini(&text);
-	/* Nothing shorter is one, and nothing behind it matters. */
+	/* Nothing shorter is a header, and what follows does not matter. */
 	for (size_t n = 0; n < row->size; n++)
 		if (proxy_parse((struct str){row->in.p, n}, &h) != PROXY_MORE)
 			fail_msg("row %zu: %zu bytes are no beginning", i, n);
@@ -112,11 +112,11 @@ version_2(void **state)
 	    DONE(SIG "\x21\x21\0\x24\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\x02\x07"
 	             "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\x05\x03\xe1",
 	        52, "192.0.2.7", 5),
-	    /* LOCAL, UNSPEC: what is behind is skipped */
+	    /* LOCAL, UNSPEC: what follows is skipped */
 	    DONE(SIG "\x20\0\0\0", 16, NULL, 0),
 	    DONE(SIG "\x20\x11\0\x03xyz", 19, NULL, 0),
 	    DONE(SIG "\x21\0\0\x05xxxxx", 21, NULL, 0),
-	    /* a field (authority), and a checksum that holds */
+	    /* a field (authority), and a valid checksum */
 	    DONE(SIG "\x21\x11\0\x10\xc0\0\x02\x07\xc6\x33\x64\x01\xc3\x50\x03\xe1\x02\0\x01z", 32,
 	        "192.0.2.7", 50000),
 	    OTHER("\r\n\r\n\0\r\nQUIT", PROXY_MORE),
@@ -137,7 +137,7 @@ version_2(void **state)
 	        PROXY_BAD),
 	    OTHER(SIG "\x21\x11\0\x10\xc0\0\x02\x07\xc6\x33\x64\x01\xc3\x50\x03\xe1\x02\0\x02z",
 	        PROXY_BAD),
-	    /* a checksum that does not hold, and one of another length */
+	    /* an invalid checksum, and one of another length */
 	    OTHER(SIG "\x21\x11\0\x13\xc0\0\x02\x07\xc6\x33\x64\x01\xc3\x50\x03\xe1\x03\0\x04zzzz",
 	        PROXY_BAD),
 	    OTHER(SIG "\x21\x11\0\x11\xc0\0\x02\x07\xc6\x33\x64\x01\xc3\x50\x03\xe1\x03\0\x02zz",

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sessions of two protocols on two loops: ids, admission, times, lines in the log, what is counted.
- */
+/* Sessions of two protocols on two loops: ids, admission, times, log lines, counters. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +11,7 @@
 #include "net/session.h"
 #include "net/stream_fake.h"
 
-/* A protocol that says nothing but its end. */
+/* A protocol that only says goodbye. */
 struct peer {
 	struct session session;
 	struct stream_fake *fake;
@@ -38,7 +37,7 @@ note_line(enum log_level level, const char *source, const char *text, void *arg)
 	    &lines, "%s %s: %s\n", log_level_name(level), source != NULL ? source : "-", text);
 }
 
-/* These are the lines so far; they are taken away. */
+/* Compares and removes the lines so far. */
 static void
 logged(const char *all)
 {
@@ -125,7 +124,7 @@ come(struct fixture *f, unsigned loop, const char *address, const char *front, b
 	return p;
 }
 
-/* The peer breaks off. */
+/* The peer disconnects. */
 static void
 leave(struct fixture *f, struct peer *p)
 {
@@ -166,7 +165,7 @@ ids(void **state)
 static const struct session_limits few = {
     .connections = 5, .per_address = 2, .v6_bits = 64, .options = "toy.limits"};
 
-/* A place is given back once, by who had it; who was refused has none. */
+/* A place is returned once, by whoever had it; a refused peer has none. */
 static void
 admission(void **state)
 {
@@ -189,14 +188,14 @@ admission(void **state)
 	leave(&f, p[2]);
 	logged("info toy: end conn=3 how=\"no room\"\n");
 	assert_int_equal(session_admit(&p[3]->session, &few), SESSION_TOO_MANY_OF_ADDRESS);
-	/* One of the household goes, so another may come, with whatever address of it. */
+	/* One peer of the network leaves, so another may come, from any of its addresses. */
 	leave(&f, p[0]);
 	lines.n = 0;
 	p[0] = come(&f, 0, "2001:db8::ffff", NULL, &freed[0]);
 	assert_int_equal(session_admit(&p[0]->session, &few), SESSION_ADMITTED);
 	/*
-	 * UNIX sockets are counted, but have no address: more of them than of one.  Who was refused
-	 * and is there yet takes nobody's place.
+	 * UNIX sockets count, but have no address: there may be more than from one address.  A
+	 * refused peer that is still connected takes nobody's place.
 	 */
 	p[6] = p[3];
 	for (unsigned i = 2; i < 5; i++) {
@@ -226,12 +225,12 @@ times(void **state)
 	p = come(&f, 0, "192.0.2.1", NULL, &freed);
 	session_wait(&p->session, 1000);
 	loop_fake_advance(f.loop, 900);
-	session_wait(&p->session, 1000); /* anew */
+	session_wait(&p->session, 1000); /* again */
 	loop_fake_advance(f.loop, 900);
 	assert_int_equal(p->timeouts, 0);
 	loop_fake_advance(f.loop, 200);
 	assert_int_equal(p->timeouts, 1);
-	/* The deadline comes, however busy it is. */
+	/* The deadline applies, however busy it is. */
 	session_set_deadline(&p->session, 3000);
 	for (unsigned i = 0; i < 5; i++) {
 		session_wait_by_deadline(&p->session, 1000);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Streams on real sockets: a server's loop in a thread of its own, the test is
- * a client that blocks, in clear or through OpenSSL, with a certificate that is
- * made here.
+ * Streams on real sockets: a server's loop in a thread of its own; the test is a blocking client,
+ * in clear or with OpenSSL, with a certificate made here.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -264,7 +263,7 @@ serve(void *arg)
 	return NULL;
 }
 
-/* The client's end of the connection; tls is taken over. */
+/* Returns the client's end of the connection; takes over tls. */
 static int
 start(struct server *v, const struct stream_limits *limits, struct tls_ctx *tls, bool tls_first)
 {
@@ -398,7 +397,7 @@ clear_echo_and_half_close(void **state)
 	expect(c, "one\ntwo\n");
 	say(c, "ee\ninfo\n");
 	expect(c, "three\nclear 0\n");
-	/* All that was sent is answered before the end. */
+	/* Everything that was sent is answered before the end. */
 	say(c, "a\npause\nb\nbig 300000\nc\n");
 	assert_int_equal(shutdown(c.fd, SHUT_WR), 0);
 	expect(c, "a\n");
@@ -411,7 +410,7 @@ clear_echo_and_half_close(void **state)
 	assert_true(v.ended_while_paused);
 }
 
-/* A connection that says nothing for long is kept by the system, and found out when it is gone. */
+/* The system keeps a silent connection alive, and detects when it is gone. */
 static void
 a_stream_is_kept_alive(void **state)
 {
@@ -448,7 +447,7 @@ a_slow_reader_costs_one_window(void **state)
 	assert_true(v.most_pending <= limits.high + 10000);
 }
 
-/* While paused only a bounded amount is taken from a peer that sends on and on. */
+/* While paused, only a limited amount is read from a peer that keeps sending. */
 static void
 a_flood_while_paused(void **state)
 {
@@ -491,7 +490,7 @@ a_flood_while_paused(void **state)
 	assert_int_equal(v.lines, 1 + sent / 100);
 }
 
-/* The last words arrive, although input was left unread. */
+/* The last output arrives, although input was left unread. */
 static void
 closing_with_unread_input(void **state)
 {
@@ -551,7 +550,7 @@ tls_with(struct files *files, int version, const char *name)
 	say(c, "big 3000000\nafter\n");
 	assert_int_equal(count_x(c, 3000000), 3000000);
 	expect(c, "after\n");
-	/* More than a buffer of input behind a pause. */
+	/* More than a buffer of input after a pause. */
 	for (size_t i = 0; i < 200000; i++)
 		lines[i] = i % 100 == 99 ? '\n' : 'x';
 	say(c, "pause\n");
@@ -614,7 +613,7 @@ tls_peer_vanishes(void **state)
 	struct server v;
 	struct client c = {.fd = start(&v, NULL, make_tls(*state, NULL), true)};
 
-	/* Without a word of farewell: an end like others. */
+	/* Without close_notify: an ordinary end. */
 	assert_true(shake(&c, TLS1_3_VERSION));
 	expect(c, "hello\n");
 	say(c, "x\n");
@@ -679,7 +678,7 @@ starttls(void **state)
 	assert_int_equal(v.secured, 1);
 }
 
-/* What an attacker puts behind STARTTLS is never used, in the same segment or the next. */
+/* Plaintext that follows STARTTLS is never used, in the same segment or the next. */
 static void
 starttls_injection(void **state)
 {
@@ -731,7 +730,7 @@ tls_contexts(void **state)
 
 	o.cert_file = "/nonexistent/cert.pem";
 	expect_complaint(&o, "/nonexistent/cert.pem: No such file");
-	o.cert_file = files->key; /* no certificate in there */
+	o.cert_file = files->key; /* it holds no certificate */
 	expect_complaint(&o, files->key);
 	o.cert_file = files->cert;
 	o.key_file = files->other_key;

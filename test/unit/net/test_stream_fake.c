@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "net/stream_fake.h"
 
-/* A consumer of lines that records what it is told. */
+/* A consumer of lines that records its callbacks. */
 struct reader {
 	struct loop *loop;
 	struct stream_fake *fake;
@@ -18,7 +18,7 @@ struct reader {
 	struct buf lines; /* "<line>" each */
 	size_t data_calls, drained, secured, closed;
 	enum stream_end why;
-	bool inside;     /* a call of ours is on the stack: callbacks may not come */
+	bool inside;     /* the test is inside a call: no callback may come */
 	bool one_a_time; /* pause after each line */
 	size_t leave;    /* consume all but so many bytes */
 	struct tls_ctx *tls;
@@ -213,7 +213,7 @@ pausing(void **state)
 	finish(&r);
 }
 
-/* While paused no more than the limit is read; nothing is lost. */
+/* While paused, no more than the limit is read; nothing is lost. */
 static void
 pausing_bounds_what_is_kept(void **state)
 {
@@ -263,7 +263,7 @@ output_goes_out_once_an_iteration(void **state)
 	loop_fake_run(r.loop);
 	expect_output(&r, "ab");
 	assert_int_equal(stream_out_pending(r.s), 0);
-	assert_null(out->p); /* given back */
+	assert_null(out->p); /* freed */
 	finish(&r);
 }
 
@@ -279,12 +279,12 @@ marks(void **state)
 	start(&r, false);
 	stream_set_limits(r.s, &limits);
 	out = stream_out(r.s);
-	/* Below the high mark: never told. */
+	/* Below the high mark: no callback. */
 	buf_printf(out, "%100s", "x");
 	stream_kick(r.s);
 	loop_fake_run(r.loop);
 	assert_int_equal(r.drained, 0);
-	/* Above it, taken at once: told once. */
+	/* Above it, taken at once: one callback. */
 	buf_printf(out, "%101s", "x");
 	stream_kick(r.s);
 	loop_fake_run(r.loop);
@@ -352,7 +352,7 @@ closing(void **state)
 	assert_int_equal(r.data_calls, 1);
 	finish(&r);
 
-	/* The last output has a limit in time. */
+	/* The last output has a time limit. */
 	start(&r, false);
 	stream_fake_set_window(r.fake, 2);
 	push(&r, "close\n");
@@ -388,7 +388,7 @@ the_peer_ends(void **state)
 	assert_int_equal(r.why, STREAM_END_PEER);
 	finish(&r);
 
-	/* Output that is waiting is still written. */
+	/* Waiting output is still written. */
 	start(&r, false);
 	stream_fake_set_window(r.fake, 0);
 	buf_puts(stream_out(r.s), "reply");
@@ -464,7 +464,7 @@ starttls_with_clear_bytes_behind(void **state)
 	assert_int_equal(lines, 1);
 	finish(&r);
 
-	/* Asked for later, while input waits. */
+	/* Requested later, while input waits. */
 	start(&r, false);
 	r.one_a_time = true;
 	push(&r, "x\na LOGOUT\n");
@@ -498,7 +498,7 @@ tls_from_the_start(void **state)
 	finish(&r);
 }
 
-/* Input that came before there was a consumer waits for it. */
+/* Input that arrives before there is a consumer waits for it. */
 static void
 events_set_late(void **state)
 {
@@ -539,16 +539,16 @@ parts_are_acknowledged_at_once(void **state)
 	push(&r, "answer\nhalf");
 	assert_int_equal(stream_fake_acks(r.fake), 2);
 	push(&r, "\n");
-	/* What waits for us is not waited for. */
+	/* Input that waits for us needs no ACK. */
 	r.one_a_time = true;
 	push(&r, "one\ntwo\nhalf");
 	assert_int_equal(stream_fake_acks(r.fake), 2);
-	/* When its turn has come, and a part is left, the peer is waited for again. */
+	/* When its turn has come and a part is left, an ACK is needed again. */
 	r.one_a_time = false;
 	stream_resume(r.s);
 	loop_fake_run(r.loop);
 	assert_int_equal(stream_fake_acks(r.fake), 3);
-	/* Nor is it for what will be shown again, after others had their turn. */
+	/* None is needed for input that will be shown again after others had their turn. */
 	push(&r, "\nagain\nwhole\n");
 	assert_int_equal(stream_fake_acks(r.fake), 3);
 	push(&r, "again\nhalf");

@@ -35,7 +35,7 @@ places(void **state)
 	assert_non_null(c);
 	tally_leave(t, &a);
 	assert_null(a);
-	tally_leave(t, &a); /* none: nothing */
+	tally_leave(t, &a); /* none: no effect */
 	a = tally_enter(t, STR("x"), 2);
 	assert_non_null(a);
 	tally_leave(t, &a);
@@ -111,7 +111,8 @@ failing(void **state)
 	assert_int_equal(failures_left(f, STR("x"), 241000, 60000), 0);
 	assert_int_equal(failures_left(f, STR("z"), 61000, 60000), 0);
 	assert_int_equal(failures_add(f, STR("x"), 10000000, 60000), 0);
-	/* A million addresses fit: the fewest failures make room, whoever goes on stays. */
+	/* A million addresses fit: those with the fewest failures make room; those that continue
+	 * stay. */
 	for (unsigned i = 0; i < 1000000; i++) {
 		failures_add(f, name(text, i), 10000000 + i, 60000);
 		if (i % 256 == 0)

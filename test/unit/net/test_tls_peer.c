@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who a certificate lets in, and when that is decided anew. */
+/* Whom a certificate admits, and when that is decided again. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@
 #include "net/tls/peer_int.h"
 #include "net/tls/tls_int.h"
 
-enum { BEGIN = 1800000000 }; /* the fake clock; some time of 2027 */
+enum { BEGIN = 1800000000 }; /* the fake clock; some time in 2027 */
 
 static char dir[] = "/tmp/turnstone-peer-XXXXXX";
 static char ca_file[64], crl_file[64];
@@ -72,7 +72,7 @@ client(const struct test_cert *issuer, int64_t from, int64_t until, const char *
 	    c);
 }
 
-/* What a reload does. */
+/* Does what a reload does. */
 static void
 load(struct tls_slot *slot, bool crl, const char *subject)
 {
@@ -140,7 +140,7 @@ a_certificate_expires_in_the_middle(void **state)
 	expect(peer, slot, BEGIN + 50, TLS_PEER_KNOWN, NULL);
 	expect(peer, slot, BEGIN + 100, TLS_PEER_KNOWN, NULL);
 	expect(peer, slot, BEGIN + 101, TLS_PEER_REFUSED, "expired");
-	/* A clock that is put back. */
+	/* A clock that is set back. */
 	expect(peer, slot, BEGIN + 60, TLS_PEER_KNOWN, NULL);
 	expect(peer, slot, BEGIN - 10, TLS_PEER_REFUSED, "not yet valid");
 	tls_peer_free(&peer);
@@ -173,11 +173,11 @@ it_is_revoked_in_the_middle(void **state)
 	other = peer_of(&d, NULL);
 	expect(peer, slot, BEGIN + 1, TLS_PEER_KNOWN, NULL);
 	expect(other, slot, BEGIN + 1, TLS_PEER_REFUSED, "revoked");
-	/* A list that is out of date says nothing about anybody. */
+	/* An expired list says nothing about anybody. */
 	expect(peer, slot, BEGIN + 1000, TLS_PEER_KNOWN, NULL);
 	expect(peer, slot, BEGIN + 1001, TLS_PEER_REFUSED, "CRL has expired");
 	write_crl(&d, BEGIN + 1000, BEGIN + 2000);
-	expect(peer, slot, BEGIN + 1002, TLS_PEER_REFUSED, NULL); /* nobody has read it yet */
+	expect(peer, slot, BEGIN + 1002, TLS_PEER_REFUSED, NULL); /* not read yet */
 	load(slot, true, "CN=gateway");
 	expect(peer, slot, BEGIN + 1002, TLS_PEER_KNOWN, NULL);
 	write_crl(&c, BEGIN + 1000, BEGIN + 2000);
@@ -236,20 +236,20 @@ who_is_not_believed(void **state)
 	peer = peer_of(&self, NULL);
 	expect(peer, slot, BEGIN, TLS_PEER_REFUSED, "self-signed");
 	tls_peer_free(&peer);
-	/* A chain needs what is in the middle. */
+	/* A chain needs its intermediate certificates. */
 	peer = peer_of(&below, NULL);
 	expect(peer, slot, BEGIN, TLS_PEER_REFUSED, "local issuer");
 	tls_peer_free(&peer);
 	peer = peer_of(&below, &middle);
 	expect(peer, slot, BEGIN, TLS_PEER_KNOWN, NULL);
 	tls_peer_free(&peer);
-	/* With lists, each CA of the chain needs one. */
+	/* With lists, each CA in the chain needs one. */
 	write_crl(NULL, BEGIN, BEGIN + 1000);
 	load(slot, true, "CN=gateway");
 	peer = peer_of(&below, &middle);
 	expect(peer, slot, BEGIN, TLS_PEER_REFUSED, "unable to get certificate CRL");
 	tls_peer_free(&peer);
-	/* An anchor that signs nothing is believed for itself. */
+	/* An anchor that signs nothing is trusted for itself. */
 	test_pem_write(ca_file, ca.cert, self.cert, NULL, NULL);
 	load(slot, true, "CN=gateway");
 	peer = peer_of(&self, NULL);

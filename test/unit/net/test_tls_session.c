@@ -87,7 +87,7 @@ struct dial {
 	SSL_SESSION *session; /* to resume, or NULL */
 	const struct tls_terms *terms;
 	bool ask_ocsp;
-	/* what came of it */
+	/* the result */
 	bool reused;
 	SSL_SESSION *got; /* the caller's */
 	char subject[64];
@@ -144,10 +144,10 @@ connect_to(struct tls_ctx *ctx, struct dial *d)
 	if (d->ask_ocsp)
 		SSL_set_tlsext_status_type(c, TLSEXT_STATUSTYPE_ocsp);
 	shake(c, s);
-	/* The ticket of TLS 1.3 comes behind the handshake. */
+	/* TLS 1.3 sends the ticket after the handshake. */
 	assert_int_equal(SSL_write(s, "x", 1), 1);
 	assert_int_equal(SSL_read(c, &byte, 1), 1);
-	/* In a session that goes on TLS 1.2 tells nobody of the new ticket. */
+	/* In a resumed session TLS 1.2 has no callback for the new ticket. */
 	if (d->got == NULL)
 		d->got = SSL_get1_session(c);
 	d->reused = SSL_session_reused(s) == 1;
@@ -157,7 +157,7 @@ connect_to(struct tls_ctx *ctx, struct dial *d)
 	n = SSL_get_tlsext_status_ocsp_resp(c, &ocsp);
 	if (n > 0)
 		buf_put(&d->ocsp, ocsp, (size_t)n);
-	/* Without a word at the end a session counts as broken. */
+	/* Without close_notify a session counts as broken. */
 	(void)SSL_shutdown(s);
 	(void)SSL_shutdown(c);
 	SSL_free(c);
@@ -167,7 +167,7 @@ connect_to(struct tls_ctx *ctx, struct dial *d)
 
 static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
 
-/* Is a session of `first` resumed with `second`? */
+/* Whether a session from `first` is resumed with `second`. */
 static bool
 resumes(struct tls_ctx *first, struct tls_ctx *second, int version, const struct tls_terms *a,
     const struct tls_terms *b)
@@ -220,21 +220,21 @@ keys_are_taken_for_one_period_more(void **state)
 		uint64_t now = clock_mono_ms();
 
 		connect_to(ctx, &d);
-		/* A period later another key makes tickets; the old one is still read. */
+		/* A period later another key makes tickets; old tickets are still accepted. */
 		tls_tickets_rotate(tickets, now + PERIOD + 1000);
 		e.session = d.got;
 		connect_to(ctx, &e);
 		assert_true(e.reused);
-		/* With a new ticket, by the new key. */
+		/* With a new ticket, from the new key. */
 		h.session = e.got;
 		connect_to(ctx, &h);
 		assert_true(h.reused);
-		/* One more: the first ticket is worth nothing. */
+		/* One more: the first ticket is no longer valid. */
 		tls_tickets_rotate(tickets, now + 2 * (uint64_t)PERIOD + 1000);
 		f.session = d.got;
 		connect_to(ctx, &f);
 		assert_false(f.reused);
-		/* Switched off: none is taken, none is given. */
+		/* Switched off: tickets are neither accepted nor issued. */
 		tls_tickets_set_period(tickets, 0);
 		g.session = f.got;
 		connect_to(ctx, &g);
@@ -297,7 +297,7 @@ names_choose_certificates(void **state)
 	tls_ctx_free(&ctx);
 }
 
-/* For a certificate, by the CA or somebody else. */
+/* For a certificate, signed by the CA or somebody else. */
 static void
 write_ocsp(const struct test_cert *about, const struct test_cert *signer, int status, int64_t from,
     int64_t until)
@@ -327,7 +327,7 @@ write_ocsp(const struct test_cert *about, const struct test_cert *signer, int st
 	ASN1_TIME_free(b);
 }
 
-/* refused: words of the reason, or NULL: it is taken, and sent or not. */
+/* refused: words of the reason; NULL: accepted, and sent or not. */
 static void
 expect_ocsp(const char *refused, bool sent)
 {
@@ -385,7 +385,7 @@ ocsp_responses(void **state)
 	expect_ocsp("not about the certificate", false);
 	write_ocsp(&own, &own, V_OCSP_CERTSTATUS_GOOD, now - 60, now + 3600);
 	expect_ocsp("not signed by", false);
-	/* Whom the CA lets speak for it (RFC 6960 section 4.2.2.2), and whom not. */
+	/* Whom the CA has authorized (RFC 6960 section 4.2.2.2), and whom it has not. */
 	test_cert_make(
 	    &(struct test_cert_spec){.subject = "CN=r", .issuer = &ca, .usage = "OCSPSigning"},
 	    &responder);

@@ -69,7 +69,7 @@ play(unsigned threads, const char *script)
 	work_queue_free(&q);
 }
 
-/* Users take turns, and the works of one are in the order in which they came. */
+/* Users take turns, and a user's jobs run in order. */
 static void
 turns_of_users(void **state)
 {
@@ -77,12 +77,12 @@ turns_of_users(void **state)
 	play(1, "+a1s +b1s +c1s +d1s +e2s +f3s +g2s"
 	        " =a .a =e .e =f .f =b .b =g .g =c .c =d .d");
 	play(1, "+a1l +b1l +c2l =a ~a =c .c =b .b =a .a");
-	/* who comes back after a slice waits behind who came meanwhile */
+	/* a job that returns after a slice waits behind those that arrived meanwhile */
 	play(1, "+a1l =a +b2l +c3l ~a =b ~b =c .c =a .a =b .b");
 }
 
-/* Short work goes first, checks of logins every other time, slices of long work when neither waits;
- * but no flood of those keeps it from having one. */
+/* Short work goes first, login checks every other time, slices of long work if neither waits; but
+ * no flood of those starves it. */
 static void
 turns_of_kinds(void **state)
 {
@@ -93,7 +93,8 @@ turns_of_kinds(void **state)
 	        " =a .a =b .b =c .c =d .d =e .e =f .f =g .g =h .h =l .l =i .i =j .j");
 }
 
-/* Of n threads max(1, n/2) for one user, on how many connections and for whatever kind of work. */
+/* A user may use max(1, n/2) of n threads, on any number of connections and for any kind of
+ * work. */
 static void
 share_of_user(void **state)
 {
@@ -103,11 +104,11 @@ share_of_user(void **state)
 	play(2, "+a1s +b1s +c2s =a =c =- .a =b .b .c");
 	play(3, "+a1s +b1s =a =- .a =b .b");
 	play(1, "+a1l +b1l =a =- .a =b .b");
-	/* it is passed by, and keeps its place */
+	/* it is skipped, and keeps its place */
 	play(4, "+a1s +b1s +c1s =a =b +d2s =d .d +e2s .a =c .c =e .e .b");
 }
 
-/* The same for one who acts for many. */
+/* The same for an identity that acts for many. */
 static void
 share_of_identity(void **state)
 {
@@ -115,13 +116,13 @@ share_of_identity(void **state)
 	play(4, "+a1l9 +b2l9 +c3l9 +d4l8 =a =b =d =- .a =c .b .c .d");
 	/* a user is one user, whoever acts for them */
 	play(4, "+a1l9 +b1l8 +c1l7 +d2l7 =a =d =b =- .b =c .a .c .d");
-	/* of one user's work that of another identity may go on */
+	/* one user's work may continue for another identity */
 	play(4, "+a1l9 +b2l9 +c3l9 +d3l8 =a =b =d =- .a =c .b .c .d");
 	/* no identity: no more than the user */
 	play(4, "+a1s +b2s +c3s +d4s =a =b =c =d .a .b .c .d");
 }
 
-/* One thread never takes long work, where there are two; half of them check logins. */
+/* One thread never takes long work, if there are two; half of them check logins. */
 static void
 share_of_kind(void **state)
 {
@@ -134,7 +135,7 @@ share_of_kind(void **state)
 	play(1, "+a1c +b2c =a .a =b .b");
 }
 
-/* What is taken out in the middle, at either end, alone. */
+/* Removed in the middle, at either end, alone. */
 static void
 taken_out(void **state)
 {
@@ -151,7 +152,7 @@ struct job {
 	struct work work;
 	struct buf *out;
 	char letter;
-	unsigned pieces; /* that are left to do */
+	unsigned pieces; /* left to do */
 	pthread_t ran_on;
 	int *left;
 };
@@ -251,7 +252,7 @@ without_threads(void **state)
 	site_close(&s);
 }
 
-/* A slice, then the others; what comes meanwhile and is short goes before the next slice. */
+/* A slice, then the others; short work that arrives meanwhile runs before the next slice. */
 static void
 slices(void **state)
 {
@@ -282,7 +283,7 @@ slices(void **state)
 	site_close(&s);
 }
 
-/* What waits is not run any more, between two slices either, and is done at once. */
+/* Waiting work no longer runs, nor between two slices, and is done at once. */
 static void
 cancelled(void **state)
 {
@@ -319,7 +320,7 @@ run_cancelled(struct work *w)
 	return WORK_AGAIN;
 }
 
-/* One that runs is told, and not run again whatever it says. */
+/* Running work is told, and does not run again whatever it returns. */
 static void
 cancelled_running(void **state)
 {
@@ -344,7 +345,7 @@ waiting_of(void **state)
 	(void)state;
 	site_open(&s);
 	work_pool_hold(s.pool, true);
-	/* users whose numbers end alike are not taken for one */
+	/* users whose numbers end in the same digits are distinct */
 	(void)submit(&s, 'a', 7, 1);
 	for (unsigned i = 1; i < 3; i++) {
 		w = submit(&s, (char)('a' + i), 7 + i * 1024, 1);
@@ -393,7 +394,7 @@ on_threads(void **state)
 	loop_run(loop);
 	assert_int_equal(left, 0);
 
-	/* Freeing waits; what is done is told when the loop is wound up. */
+	/* Freeing waits; results are delivered as the loop is wound up. */
 	left = JOBS;
 	for (unsigned i = 0; i < JOBS; i++) {
 		jobs[i].pieces = i % 4;
@@ -405,7 +406,7 @@ on_threads(void **state)
 	mem_free(jobs);
 }
 
-struct gate { /* a work that keeps its thread until it is opened */
+struct gate { /* a job that keeps its thread until the gate opens */
 	struct work work;
 	pthread_mutex_t lock;
 };
@@ -426,7 +427,8 @@ gate_done(struct work *w)
 	(void)w;
 }
 
-/* Two threads: while a user keeps one, what else is theirs waits, and another's short work runs. */
+/* Two threads: while a user occupies one, that user's other work waits, and another's short work
+ * runs. */
 static void
 thread_left_for_others(void **state)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The stream of messages, and the readers of Maildir and mbox that make it. */
+/* The stream of messages, and the readers for Maildir and mbox that make it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -87,7 +87,7 @@ test_there_and_back(void **state)
 	buf_fini(&properties);
 }
 
-/* What the stream comes to when it is cut off, or a byte of it is another. */
+/* The result for a stream that is cut off, or has one byte changed. */
 static enum mailstream_got
 read_all(struct str text, bool *ended_r)
 {
@@ -303,7 +303,7 @@ test_maildir(void **state)
 	buf_fini(&out);
 }
 
-/* Lists of properties: read where that is wished, else counted; lines that are none are told. */
+/* Lists of properties: read if requested, else counted; invalid lines are reported. */
 static void
 test_maildir_properties(void **state)
 {
@@ -358,7 +358,7 @@ test_mbox(void **state)
 	buf_fini(&out);
 }
 
-/* What a file of others comes to, and what is told of it. */
+/* The result for a file made elsewhere, and what is reported about it. */
 static void
 check_mbox(const char *text, const char *want, unsigned broken)
 {
@@ -376,8 +376,8 @@ check_mbox(const char *text, const char *want, unsigned broken)
 
 #define DATED "From a@b Thu Jan  1 00:00:00 1970\n"
 
-/* Each a date that can be read, in front of no header field, and then without one in front of one.
- */
+/* Each has a readable date, before a line that is not a header field, and then lacks one before a
+ * field. */
 static void
 test_mbox_separators(void **state)
 {
@@ -403,7 +403,7 @@ test_mbox_separators(void **state)
 		snprintf(
 		    text, sizeof text, "From %s\nA: b\n\nFrom %s\nC : d\n", undated[i], undated[i]);
 		check_mbox(text, "\nb[0 0|A: b\r\n][0 0|C : d\r\n]\n", 0);
-		/* Text, when not both hold. */
+		/* Text, unless both conditions hold. */
 		snprintf(text, sizeof text, DATED "\n%s", "From you\nhttp://a\n\nFrom me\n\nx\n");
 		check_mbox(
 		    text, "\nb[0 0|\r\nFrom you\r\nhttp://a\r\n\r\nFrom me\r\n\r\nx\r\n]\n", 0);
@@ -421,7 +421,7 @@ test_mbox_lost(void **state)
 	check_mbox("", "\nb\n", 0);
 }
 
-/* Without a date in its line a message has that of its header. */
+/* A message without a date in its line gets the one in its header. */
 static void
 test_mbox_dates(void **state)
 {
@@ -446,7 +446,7 @@ next_random(uint32_t *seed)
 	return *seed >> 8;
 }
 
-/* Bytes in which all that a line can be to an mbox comes often. */
+/* Bytes in which everything that matters to an mbox is frequent. */
 static void
 put_random_message(uint32_t *seed, struct buf *out)
 {
@@ -455,7 +455,7 @@ put_random_message(uint32_t *seed, struct buf *out)
 	    "Status: RO", "X-Status: D\r\n", "X-Keywords: forged\r\n", "X-UID: 9\r\n", "\r\n\r\n",
 	    "From MAILER-DAEMON Thu Jan  1 00:00:00 1970" MBOX_MARK "\r\n", "\r\n\r\n" DATED,
 	    MBOX_OURS "0 0 crlf cut\r\n", "Status: O\r\nX-Status: \r\n", " folded", "text"};
-	bool clean = next_random(seed) % 2 == 0; /* all its ends are CRLF */
+	bool clean = next_random(seed) % 2 == 0; /* all line ends are CRLF */
 
 	for (uint32_t n = next_random(seed) % 12; n > 0; n--) {
 		const char *p = part[next_random(seed) % (sizeof part / sizeof *part)];
@@ -518,7 +518,7 @@ save_mbox(struct files *f, struct str stream)
 	mailstream_in_fini(&in);
 }
 
-/* One after the other, all but how the bytes come in pieces. */
+/* Everything in order, except how the bytes are split. */
 static void
 flatten(struct str stream, struct buf *out)
 {
@@ -547,7 +547,7 @@ load_mbox(struct files *f, struct buf *out)
 	source->free(source);
 }
 
-/* Every message comes back as it was: bytes, flags, keywords, dates. */
+/* Every message comes back unchanged: bytes, flags, keywords, dates. */
 static void
 test_mbox_there_and_back(void **state)
 {
@@ -580,7 +580,8 @@ test_mbox_there_and_back(void **state)
 	}
 }
 
-/* Whose lines are flags: ours in a file of ours, theirs in theirs, also behind ours. */
+/* Which lines are flags: ours in our files, theirs in their files, also in messages appended to
+ * ours. */
 static void
 test_mbox_whose_flags(void **state)
 {
@@ -591,7 +592,7 @@ test_mbox_whose_flags(void **state)
 	(void)state;
 	snprintf(text, sizeof text, "%sStatus: RO\nX-UID: 4\n\nx\n\n" DATED "Status: RO\n\n", ours);
 	check_mbox(text, "\nb[0 0|Status: RO\r\nX-UID: 4\r\n\r\nx\r\n][0 8|]\n", 0);
-	/* The mark in a file of others is nothing. */
+	/* The mark has no meaning in other files. */
 	snprintf(text, sizeof text, DATED "Status: RO\n\nx\n\n%s\ny\n", ours);
 	check_mbox(text, "\nb[0 8|\r\nx\r\n][0 0|" MBOX_OURS "0 0 crlf whole\r\n\r\ny\r\n]\n", 0);
 	/* Nor in lines that somebody has changed. */
@@ -627,7 +628,7 @@ add_link(struct files *f, const char *to, const char *name)
 	assert_int_equal(symlink(to, path), 0);
 }
 
-/* Nothing is read through a link, and what is another owner's not at all. */
+/* Nothing is read through a link, nor anything that belongs to another owner. */
 static void
 test_links(void **state)
 {
@@ -674,7 +675,7 @@ test_links(void **state)
 	buf_fini(&out);
 }
 
-/* A folder that becomes a link when the folders are known, before it is read. */
+/* A folder that becomes a link after the folders are listed and before it is read. */
 static void
 test_exchanged(void **state)
 {
@@ -708,7 +709,7 @@ test_exchanged(void **state)
 	buf_fini(&out);
 }
 
-/* An export goes into no folder that is a link, and over no file that it has not made. */
+/* An export never writes into a folder that is a link, or over a file that it has not made. */
 static void
 test_export_links(void **state)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Mechanisms of libsasl2 against the library's own client: DIGEST-MD5, with each of its layers.
- * Its server and its client share a process, so it has to be opened once.
+ * Its server and its client share a process, so this can open it only once.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -102,7 +102,7 @@ client_free(struct client *c)
 	free(c->secret);
 }
 
-/* Both sides up to the server's last word. */
+/* Runs both sides up to the server's last message. */
 static enum sasl_step
 talk(struct sasl_exchange *x, struct client *c)
 {
@@ -189,7 +189,7 @@ to_client(struct sasl_layer *layer, struct client *c, struct str text)
 		uint32_t size = rd_be32(&rd);
 		unsigned n;
 
-		assert_true(size <= 4096); /* what the client takes */
+		assert_true(size <= 4096); /* what the client accepts */
 		(void)rd_bytes(&rd, size);
 		assert_false(rd.bad);
 		assert_int_equal(sasl_decode(c->conn, start, size + 4, &out, &n), SASL_OK);
@@ -204,7 +204,7 @@ to_client(struct sasl_layer *layer, struct client *c, struct str text)
 static void
 layers(void **state)
 {
-	/* The plugin loses memory with the last one, which a sanitizer would tell of. */
+	/* The plugin leaks memory with the last one, which a sanitizer would report. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__clang__)
 	static const unsigned strengths[] = {0, 1};
 #else
@@ -291,7 +291,7 @@ malformed(void **state)
 	x = sasl_exchange_new(mech());
 	assert_int_equal(sasl_exchange_start(x, &initial), SASL_STEP_MALFORMED);
 	sasl_exchange_free(&x);
-	/* Given up before it began, and in the middle. */
+	/* Abandoned before it began, and halfway. */
 	x = sasl_exchange_new(mech());
 	sasl_exchange_free(&x);
 	x = sasl_exchange_new(mech());
@@ -328,7 +328,7 @@ main(void)
 	if (sasl_client_init(NULL) != SASL_OK)
 		return 1;
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	/* The client is left as it is: its plugin forgets a cache at the end. */
+	/* The client is not closed: its plugin forgets a cache at the end. */
 	sasl_cyrus_close(&cyrus);
 	return failed;
 }

@@ -52,7 +52,7 @@ plain_gives_its_three_parts(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		/* once with an initial response, once asked for by an empty challenge */
+		/* once with an initial response, once requested by an empty challenge */
 		for (int initial = 0; initial < 2; initial++) {
 			struct sasl_exchange *x = sasl_exchange_new(sasl_mech_find(STR("PLAIN")));
 
@@ -93,7 +93,7 @@ plain_refuses(void **state)
 	    STR("\0n\xff\0pw"),
 	    STR("\0n\0p\xc3"),
 	    STR("\xed\xa0\x80\0n\0p"),
-	    STR("\0\xc0\x80\0p"), /* a NUL in too long a form */
+	    STR("\0\xc0\x80\0p"), /* an overlong NUL */
 	    STR_NONE,
 	};
 
@@ -191,7 +191,7 @@ login_refuses(void **state)
 				assert_int_equal(
 				    sasl_exchange_step(x, STR("gina")), SASL_STEP_CHALLENGE);
 			assert_int_equal(sasl_exchange_step(x, bad[i]), SASL_STEP_MALFORMED);
-			/* The end is the end. */
+			/* Nothing is possible after the end. */
 			assert_int_equal(sasl_exchange_step(x, STR("gina")), SASL_STEP_MALFORMED);
 			sasl_exchange_free(&x);
 		}

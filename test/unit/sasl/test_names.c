@@ -54,7 +54,8 @@ names_are_mapped(void **state)
 	            "2")},
 	    {STR("\xd7\x90@dom.\xd7\x91"), STR("\xd7\x90@dom.\xd7\x91")}, /* bidi part by part */
 	    {STR("l\xc2\xb7l"), STR("l\xc2\xb7l")},
-	    {STR("L\xc2\xb7L"), STR_NONE}, /* the rule wants small letters before the mapping */
+	    {STR("L\xc2\xb7L"),
+	        STR_NONE}, /* the rule requires lower case, and precedes the mapping */
 	    {STR("\xe3\x82\xa2\xe3\x83\xbb"), STR("\xe3\x82\xa2\xe3\x83\xbb")}, /* middle dot */
 	    {STR("\xe0\xa4\x95\xe0\xa5\x8d\xe2\x80\x8d"),                       /* virama, ZWJ */
 	        STR("\xe0\xa4\x95\xe0\xa5\x8d\xe2\x80\x8d")},
@@ -150,7 +151,7 @@ static void
 preparing_twice_changes_nothing(void **state)
 {
 	(void)state;
-	/* All code points by themselves: what comes out is taken again, and stays. */
+	/* All code points by themselves: the result is accepted again, and stays the same. */
 	for (uint32_t c = 1; c < 0x3000; c++) {
 		char utf8[4];
 		size_t n = 0;
@@ -189,7 +190,7 @@ lengths_are_limited(void **state)
 	assert_false(sasl_password_prepare((struct str){s, SASL_PASSWORD_MAX + 1}, &b));
 	assert_int_equal(b.n, SASL_NAME_MAX + SASL_PASSWORD_MAX);
 	b.n = 0;
-	/* U+023A, two bytes, becomes U+2C65, three: too long only after the mapping. */
+	/* U+023A, two bytes, becomes U+2C65, three bytes: too long only after the mapping. */
 	for (size_t i = 0; i < SASL_NAME_MAX; i += 2)
 		memcpy(s + i, "\xc8\xba", 2);
 	assert_true(sasl_name_prepare((struct str){s, 340}, &b));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* OAUTHBEARER and XOAUTH2: both sides, and all that a server must not take. */
+/* OAUTHBEARER and XOAUTH2: both sides, and everything that a server must refuse. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,7 +43,7 @@ messages_that_are_taken(void **state)
 	        STR("gina"), STR(TOKEN), STR("mail.site.example"), 993},
 	    {"OAUTHBEARER", STR("y,a=a=2Cb=3Dc,\1port=1\1auth=Bearer   x\1\1"), STR("a,b=c"),
 	        STR("x"), STR(""), 1},
-	    /* what is not known, and what is reserved, is ignored */
+	    /* unknown and reserved keys are ignored */
 	    {"OAUTHBEARER", STR("n,,\1mthd=GET\1qs=\1auth=Bearer x\1zeta= \t\r\n=\1user=bo\1\1"),
 	        STR(""), STR("x"), STR(""), 0},
 	    {"OAUTHBEARER", STR("n,a=g\xc3\xa9,\1auth=Bearer x\1\1"), STR("g\xc3\xa9"), STR("x"),
@@ -81,7 +81,7 @@ messages_that_are_not(void **state)
 		struct str message;
 	} rows[] = {
 	    {"OAUTHBEARER", STR_NONE},
-	    {"OAUTHBEARER", STR("\1")}, /* only after a denial */
+	    {"OAUTHBEARER", STR("\1")}, /* only after a refusal */
 	    {"OAUTHBEARER", STR("n")},
 	    {"OAUTHBEARER", STR("n,")},
 	    {"OAUTHBEARER", STR("n,,")},
@@ -192,7 +192,7 @@ repeat(char c, size_t n)
 	return (struct str){p, n};
 }
 
-/* What our client says the server takes, up to the bounds and not beyond. */
+/* The server accepts what our client sends, up to the limits and not beyond. */
 static void
 both_sides(void **state)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * When memory runs out at any place, the mechanisms say so on both sides and
- * leave nothing behind, under an allocator that fails each time somewhere else.
+ * When memory runs out at any point, the mechanisms must report it on both sides and leave nothing
+ * behind: this runs them under an allocator that fails at a different point each time.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,7 +24,7 @@ struct pair {
 	struct sasl_scram_options options;
 };
 
-/* A step that lacked memory says so, whatever came of it. */
+/* A step that ran out of memory must say so, whatever its result. */
 static enum sasl_step
 said(const struct sasl_exchange *x, enum sasl_step step)
 {
@@ -60,7 +60,7 @@ scram(void *arg, bool *oom)
 	c = sasl_scram_client_new(&p->options);
 	x = sasl_exchange_try_new(sasl_mech_find(STR("SCRAM-SHA-256")), oom);
 	ok = c != NULL && x != NULL && talk(p, c, x, &out);
-	assert_true(!*oom || !ok); /* nobody is let in by a lack of memory */
+	assert_true(!*oom || !ok); /* a lack of memory lets nobody in */
 	sasl_scram_client_free(&c);
 	sasl_exchange_free(&x);
 	buf_wipe_fini(&out);
@@ -121,7 +121,7 @@ plain(void *arg, bool *oom)
 	return ok;
 }
 
-/* By the short way and by the long one. */
+/* The short way and the long one. */
 static bool
 prepare(void *arg, bool *oom)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The two sides of SCRAM: against figures made with Python, against each other, and hostile text.
- */
+/* Both sides of SCRAM: compared with values made with Python, with each other, and with hostile
+ * text. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -81,7 +81,7 @@ struct talk {
 	bool unknown;
 };
 
-/* The whole exchange; how it ends. */
+/* Runs the whole exchange; returns how it ends. */
 static enum sasl_step
 talk(const struct talk *t)
 {
@@ -116,7 +116,7 @@ talk(const struct talk *t)
 		assert_true(sasl_scram_client_verify(c, x->challenge));
 		step = sasl_exchange_step(x, STR(""));
 	}
-	/* What has ended stays so. */
+	/* What has ended stays ended. */
 	assert_int_equal(sasl_exchange_step(x, buf_as_str(&out)), SASL_STEP_MALFORMED);
 	sasl_exchange_free(&x);
 	sasl_scram_client_free(&c);
@@ -138,7 +138,7 @@ two_sides(void **state)
 	    {{"SCRAM-SHA-256-PLUS", &channel, &channel, STR(""), false}, SASL_STEP_PROVEN},
 	    {{"SCRAM-SHA-256-PLUS", &older_channel, &older_channel, STR(""), false},
 	        SASL_STEP_PROVEN},
-	    /* The client could bind and this server cannot: fine.  It can: somebody lied. */
+	    /* The client could bind and this server cannot: accepted.  If it can, somebody lied. */
 	    {{"SCRAM-SHA-256", &channel, NULL, STR(""), false}, SASL_STEP_PROVEN},
 	    {{"SCRAM-SHA-256", &channel, &channel, STR(""), false}, SASL_STEP_REFUSED},
 	    {{"SCRAM-SHA-256-PLUS", &other_channel, &channel, STR(""), false}, SASL_STEP_REFUSED},
@@ -237,7 +237,7 @@ bad_final_messages(void **state)
 	    {"c=biws,r=NONCE,m=x,p=AAAA", SASL_STEP_MALFORMED},
 	    {"c=biws,r=NONCE,p=", SASL_STEP_REFUSED},
 	    {"c=biws,r=NONCE,x=y,p=AAAA", SASL_STEP_REFUSED},
-	    {"c=eSws,r=NONCE,p=AAAA", SASL_STEP_REFUSED}, /* "y,," is not what it said first */
+	    {"c=eSws,r=NONCE,p=AAAA", SASL_STEP_REFUSED}, /* "y,," is not what it said at first */
 	    {"c=biws,r=NONCEx,p=AAAA", SASL_STEP_REFUSED},
 	    {"c=biws,r=abc,p=AAAA", SASL_STEP_REFUSED},
 	};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside the sandbox: what must go on working does, what must not fails. */
+/* Inside the sandbox: what must work works, what must fail fails. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +23,7 @@
 
 #include "server/process/sandbox.h"
 
-/* What the child found, told to the test by its exit code. */
+/* What the child found, as its exit code. */
 enum { FINE = 0, NOT_ENTERED = 99 };
 
 #define MUST(n, condition)                                                                         \

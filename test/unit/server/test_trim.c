@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* When memory is given back: after a peak, once, when it has stopped falling. */
+/* When memory is returned: after a peak, once, when usage has stopped falling. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,9 +31,9 @@ peaks(void **state)
 	struct trim t = {0};
 	(void)state;
 
-	/* it rises, and goes up and down a little */
+	/* it rises, and varies a little */
 	assert_int_equal(LOOKS(&t, 5, 20, 100, 95, 100, 90, 99, 80, 100), 0);
-	/* it falls, and there will be more */
+	/* it is falling, and will fall further */
 	assert_int_equal(LOOKS(&t, 80, 60, 40, 20), 0);
 	/* it stays there: once */
 	assert_int_equal(LOOKS(&t, 18), 1);
@@ -48,7 +48,7 @@ small(void **state)
 	struct trim t = {0};
 	(void)state;
 
-	/* 15 MiB are not worth it, nor is less than a quarter */
+	/* 15 MiB are not worthwhile, nor is less than a quarter */
 	assert_int_equal(LOOKS(&t, 16, 1, 1, 1, 1), 0);
 	t = (struct trim){0};
 	assert_int_equal(LOOKS(&t, 1000, 800, 799, 799, 799), 0);

@@ -14,7 +14,7 @@
 
 #include "base/mem.h"
 
-/* So that nothing is left to chance. */
+/* Fixed, so that nothing is random. */
 static const char own_id[STORE_OWN_ID_BYTES + 1] = "0123456789abcdef";
 
 static int64_t
@@ -143,7 +143,7 @@ kit_close(struct kit *kit)
 	if (kit->path[0] != 0) {
 		char command[64];
 
-		/* The name is our own, made of letters and digits. */
+		/* The name is our own and has only letters and digits. */
 		(void)snprintf(command, sizeof command, "rm -r %s", kit->path);
 		assert_int_equal(system(command), 0);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Each kind of change, one after the other, without threads; then the same read from disk. */
+/* Each kind of change, one after another, without threads; then the same read from disk. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -69,7 +69,7 @@ nothing_to_do(void **state)
 	store_mailbox_counters(kit.inbox, &before);
 	assert_int_equal(
 	    kit_flags(&kit, kit.inbox, 1, 1, STORE_FLAGS_ADD, F(STORE_SEEN), NULL), TS_OK);
-	/* A keyword that goes to no message is not made. */
+	/* A keyword that no message gets is not made. */
 	assert_int_equal(kit_flags(&kit, kit.inbox, 7, 9, STORE_FLAGS_ADD, 0, "none"), TS_OK);
 	assert_int_equal(kit_flags(&kit, kit.inbox, 1, 9, STORE_FLAGS_REMOVE, 0, "none"), TS_OK);
 	assert_int_equal(kit_expunge(&kit, kit.inbox), TS_OK);
@@ -163,7 +163,7 @@ copy_and_move(void **state)
 	kit_expect(box, "3:[work] 4:[work] 5:S 6: 7: 8:S[work]");
 	store_read_summaries(box, (uint32_t[]){3, 4, 5, 6, 7, 8}, 6, check_summary, &n);
 	assert_int_equal(n, 6);
-	/* The copy has the blob of the original. */
+	/* The copy has the original's blob. */
 	store_mailbox_read_begin(box);
 	assert_true(store_mailbox_message(box, 8, &m));
 	store_mailbox_read_end(box);
@@ -174,7 +174,7 @@ copy_and_move(void **state)
 	assert_int_equal(store_read_blob(kit.store, m.blob, 0, 1000, &b), TS_OK);
 	assert_int_equal(b.n, sizeof MSG - 1);
 	assert_memory_equal(b.p, MSG, b.n);
-	/* The last one gone, the blob is gone. */
+	/* When the last one is gone, so is the blob. */
 	kit_flags(&kit, kit.inbox, 2, 2, STORE_FLAGS_ADD, F(STORE_DELETED), NULL);
 	kit_expunge(&kit, kit.inbox);
 	store_background_wait(kit.store);
@@ -366,7 +366,7 @@ limits_of_messages(void **state)
 	kit_close(&kit);
 }
 
-/* What a session asks for that wants to know whether somebody else was there in between. */
+/* What a session asks to find out whether somebody else made a change in between. */
 static void
 prior_modseq(void **state)
 {
@@ -380,7 +380,7 @@ prior_modseq(void **state)
 		kit_append(&kit, kit.inbox, MSG, 0);
 	store_mailbox_counters(kit.inbox, &before);
 	kit_flags(&kit, kit.inbox, 2, 2, STORE_FLAGS_ADD, F(STORE_SEEN), NULL);
-	/* Two in one batch: the second one sees what the first one did. */
+	/* Two in one batch: the second sees what the first did. */
 	for (int i = 0; i < 2; i++) {
 		c[i] = kit_change(&kit, STORE_CHANGE_FLAGS);
 		c[i]->mailbox = kit.inbox;
@@ -411,7 +411,7 @@ prior_modseq(void **state)
 	kit_close(&kit);
 }
 
-/* A state that is loaded anew does not call messages recent that were claimed. */
+/* A reloaded state does not show claimed messages as recent. */
 static void
 recent_evicted(void **state)
 {
@@ -421,7 +421,7 @@ recent_evicted(void **state)
 
 	kit_open(&kit, 0);
 	kit.opt.state_budget = 1;
-	kit_reopen(&kit); /* loading INBOX asks for an eviction, which waits for the background */
+	kit_reopen(&kit); /* loading INBOX requests an eviction, which waits for the background */
 	kit_name(&kit, STORE_CHANGE_CREATE, "Box", NULL);
 
 	struct store_mailbox *box = kit_mailbox(kit.account, "Box");
@@ -551,7 +551,7 @@ wished_again(struct kit *kit)
 	assert_int_equal(kit_end(kit, identity(kit, "w", NULL, 500)), TS_OK);
 	assert_int_equal(kit_uidvalidity(kit, "w"), 500);
 	assert_int_equal(kit_name(kit, STORE_CHANGE_DELETE, "w", NULL), TS_OK);
-	/* Never twice for a name, and never a lower one, over a restart too. */
+	/* Never the same for a name twice, and never a lower one, even after a restart. */
 	kit_reopen(kit);
 	for (uint32_t wish = 499; wish <= 501; wish++) {
 		struct store_change *c = identity(kit, "w", NULL, wish);
@@ -564,7 +564,7 @@ wished_again(struct kit *kit)
 		store_change_free(&c);
 		assert_int_equal(kit_name(kit, STORE_CHANGE_DELETE, "w", NULL), TS_OK);
 	}
-	/* Those that are made anew are above. */
+	/* Those of new mailboxes are above. */
 	assert_int_equal(kit_end(kit, identity(kit, "v", NULL, 3000000000u)), TS_OK);
 	assert_int_equal(kit_uidvalidity(kit, "v"), 3000000000u);
 	assert_int_equal(kit_name(kit, STORE_CHANGE_CREATE, "u", NULL), TS_OK);
@@ -589,7 +589,7 @@ wishes(void **state)
 		}
 }
 
-/* A message that was expunged under a pin can be read until the pin goes, or lapses. */
+/* A message expunged under a pin is readable until the pin is freed or expires. */
 static void
 pins(void **state)
 {
@@ -614,7 +614,7 @@ pins(void **state)
 	store_background_wait(kit.store);
 	assert_int_equal(store_read_blob(kit.store, m.blob, 0, 1000, &body), TS_OK);
 	assert_string_equal(buf_cstr(&body), MSG);
-	/* Lapses at once. */
+	/* Expires at once. */
 	assert_true(store_pin_renew(second, 0));
 	assert_false(store_pin_renew(second, 60));
 	store_background_wait(kit.store);
@@ -644,7 +644,7 @@ bounded(struct kit *kit, enum store_change_kind kind, struct store_mailbox *sour
 	assert_int_equal(kit_end(kit, c), TS_OK);
 }
 
-/* RFC 4314 section 4: of flags that may not be set none is given and none is changed. */
+/* RFC 4314 section 4: flags that may not be set are neither given nor changed. */
 static void
 flag_bounds(void **state)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The check against every key of a store: each is taken away, then damaged, by
- * itself.  The check must see it, mending must bring every message back whose
- * bytes are there, and the next check must find nothing.
+ * The check against every key of a store: each is removed, then damaged, by itself.  The check must
+ * notice, a repair must restore every message whose bytes exist, and the next check must find
+ * nothing.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -59,7 +59,7 @@ put_property(struct kit *kit, struct store_mailbox *mb)
 	assert_int_equal(kit_end(kit, c), TS_OK);
 }
 
-/* Two mailboxes and some more, folded and not, a keyword, an expunge, large messages. */
+/* Two mailboxes and more, folded and not, a keyword, an expunge, large messages. */
 static struct engine_mem_disk *
 make(struct store_options *opt_r, struct keys *keys)
 {
@@ -88,7 +88,7 @@ make(struct store_options *opt_r, struct keys *keys)
 	memset(big, 'x', 10000);
 	(void)kit_append(&kit, work, big, 0);
 	(void)kit_append(&kit, work, MSG, 0);
-	put_property(&kit, work); /* last: a record without contents is missed there only */
+	put_property(&kit, work); /* last: an empty record is missed only there */
 	assert_int_equal(
 	    kit_flags(&kit, kit.inbox, 5, 6, STORE_FLAGS_ADD, 1u << STORE_FLAGGED, NULL), TS_OK);
 	mem_free(big);
@@ -182,7 +182,7 @@ test_every_key(void **state)
 	for (size_t i = 0; i < keys->n; i++) {
 		struct str key = keys->key[i], value = keys->value[i];
 		char kind = key.p[8], part = key.n > 13 ? key.p[13] : ' ';
-		/* Nothing tells that these were ever there. */
+		/* Nothing shows that these ever existed. */
 		bool silent = kind == KEY_SUBSCRIBED || kind == KEY_TOMBSTONE ||
 		              (kind == KEY_INDEX && part == KEY_EXPUNGED) || kind == KEY_QUEUE ||
 		              kind == KEY_PURGE || kind == KEY_VERSION || kind == KEY_IDS ||

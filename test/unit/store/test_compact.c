@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Compact rows and the columns that are read from them: what they say is what a
- * plain look at each message's summary says, whatever rows there are.
+ * Compact rows and the columns read from them: they must agree with a plain look at each message's
+ * summary, whatever rows exist.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -34,7 +34,8 @@ one_of(const char *const *words, size_t n)
 	one_of((const char *const[]){__VA_ARGS__},                                                 \
 	    sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
 
-/* Some begin alike for a long time: they differ behind what a row has, or behind a window more. */
+/* Some have long common beginnings: they differ after what a row holds, or after a further
+ * window. */
 static void
 put_subject(struct buf *m)
 {
@@ -231,7 +232,7 @@ always(void *arg)
 	return true;
 }
 
-/* In one go, or stopped at each question, and at first without room. */
+/* In one go, or stopped at each question, and at first without memory. */
 static struct store_columns *
 fill(struct store_mailbox *mb, struct store_hold *hold, const roaring_bitmap_t *uids, unsigned mask,
     bool pieces)
@@ -281,7 +282,7 @@ by_plain_look(const void *a, const void *b, void *arg)
 	return plain_compare(&one[*(const uint32_t *)a], &one[*(const uint32_t *)b], order->column);
 }
 
-/* In the order of the plain look ranks grow where it says so, and nowhere else. */
+/* In the order of the plain look, ranks must increase exactly where it says so. */
 static void
 compare_ranks(const struct store_columns *c, const struct look *l, enum store_column column)
 {
@@ -332,7 +333,7 @@ same(struct kit *kit, unsigned mask, bool pieces)
 	look_fini(&l);
 }
 
-/* How many keys there are of a kind in an index: of compact rows by default. */
+/* The number of keys of a kind in an index: compact rows by default. */
 static unsigned
 rows_of(struct kit *kit, uint32_t mailbox)
 {
@@ -387,7 +388,7 @@ drop_rows_of(struct kit *kit, uint32_t block)
 
 /* ---- tests ---- */
 
-/* Without rows, with some, with all; after expunges, more messages, another start. */
+/* Without rows, with some, with all; after expunges, more messages, a restart. */
 static void
 equal(void **state)
 {
@@ -419,7 +420,7 @@ equal(void **state)
 	kit_close(&kit);
 }
 
-/* What was folded a few messages at a time has the rows that it has when made at once. */
+/* Folding a few messages at a time gives the same rows as all at once. */
 static void
 grown(void **state)
 {
@@ -513,7 +514,7 @@ asked_for(void **state)
 	settle(&kit);
 	assert_int_equal(rows(&kit), COMPACT_COLUMNS);
 	same(&kit, ALL, false);
-	/* One that is lost, too, whatever was known before. */
+	/* Also a lost one, whatever was known before. */
 	drop_rows(&kit);
 	same(&kit, 1u << STORE_COLUMN_CC, false);
 	settle(&kit);
@@ -522,7 +523,7 @@ asked_for(void **state)
 	kit_close(&kit);
 }
 
-/* Expunged by others while a command reads: it goes on as long as it holds them. */
+/* Others expunge messages while a command reads: it continues as long as it holds them. */
 static void
 held(void **state)
 {
@@ -582,7 +583,7 @@ take_image(const struct engine_batch *batch, void *arg)
 	return kit_one_account(batch, NULL);
 }
 
-/* A crash before each batch of it: whatever is there then is right, and the rest comes. */
+/* A crash before each of its batches: whatever exists then is right, and the rest follows. */
 static void
 crashes(void **state)
 {
@@ -613,7 +614,7 @@ crashes(void **state)
 	}
 }
 
-/* They keep their mailbox under another name, and go with it; COPY makes its own. */
+/* They follow their mailbox when it is renamed, and are deleted with it; COPY makes its own. */
 static void
 with_the_mailbox(void **state)
 {
@@ -651,7 +652,7 @@ struct reader {
 	unsigned rounds, wrong;
 };
 
-/* Nothing is lost of what a command holds. */
+/* Nothing that a command holds is lost. */
 static void *
 read_on(void *arg)
 {
@@ -714,7 +715,7 @@ check(struct kit *kit, bool repair, bool quick)
 	return r;
 }
 
-/* Changes a byte of a row's body, or cuts it, under a right checksum or not. */
+/* Changes a byte of a row's body, or truncates it, with a correct checksum or not. */
 static void
 damage(struct kit *kit, enum store_column column, size_t at, bool sealed)
 {
@@ -739,8 +740,8 @@ damage(struct kit *kit, enum store_column column, size_t at, bool sealed)
 	buf_fini(&other);
 }
 
-/* The check sees it, a repair makes the row anew, and until then readers go by the summaries when
- * it is no row at all. */
+/* The check notices, a repair makes the row anew, and until then readers use the summaries if it is
+ * not a valid row. */
 static void
 damaged(void **state)
 {
@@ -755,7 +756,7 @@ damaged(void **state)
 		enum store_column column = (enum store_column)(i % COMPACT_COLUMNS);
 		bool sealed = i % 3 != 0;
 
-		/* Behind the version: a row of another one is nobody's fault. */
+		/* After the version: a row of another version is not a fault. */
 		damage(&kit, column, 7 + (size_t)random() % 2000, sealed);
 		if (!sealed)
 			same(&kit, 1u << column, false);
@@ -775,7 +776,7 @@ damaged(void **state)
 	kit_close(&kit);
 }
 
-/* How many columns have a row of this version. */
+/* The number of columns with a row of this version. */
 static unsigned
 usable(struct kit *kit)
 {
@@ -796,7 +797,7 @@ usable(struct kit *kit)
 	return n;
 }
 
-/* Of another version of Unicode, or form: not used, and made anew when somebody needs it. */
+/* Of another Unicode version, or another format: not used, and made anew when somebody needs it. */
 static void
 other_versions(void **state)
 {
@@ -817,7 +818,7 @@ other_versions(void **state)
 	kit_close(&kit);
 }
 
-/* A row of any bytes is read to some end. */
+/* Reading a row of any bytes ends somehow. */
 static void
 any_bytes(void **state)
 {

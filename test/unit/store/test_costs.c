@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a store costs others, without a clock: how long chains are, which
- * thread commits, how much one batch holds; and numbers that come to an end.
+ * What a store costs others, without a clock: how long chains are, which thread commits, how much a
+ * batch holds; and numbers that run out.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -41,7 +41,7 @@ longest_chain(const struct store *store)
 	return longest;
 }
 
-/* Forty names in each shard, on average: in one bucket they would be a chain of forty. */
+/* Forty names in each shard, on average: in a single bucket they would be a chain of forty. */
 static void
 chains(void **state)
 {
@@ -69,7 +69,7 @@ finished(void *arg, enum ts_err err)
 	*(enum ts_err *)arg = err;
 }
 
-/* A small message on a loop, whose id is all that it needs of the store. */
+/* A small message on a loop, which needs only an id from the store. */
 static enum ts_err
 small_message(struct kit *kit)
 {
@@ -110,7 +110,7 @@ leases(const struct engine_class *engine)
 		;
 	assert_true(kit_commits_done(&kit) > before);
 	assert_int_equal(small_message(&kit), TS_OK);
-	/* Half of a lease is given: the background was told. */
+	/* Half of a lease is used: the background was told. */
 	kit.store->next.blob += 600000;
 	assert_int_equal(small_message(&kit), TS_OK);
 	before = kit.store->durable.blob;
@@ -128,7 +128,7 @@ ids(void **state)
 	leases(&engine_rocks_class);
 }
 
-/* Where there is no room, that is the reason. */
+/* If there is no room, that is the reason given. */
 static void
 no_room_for_ids(void **state)
 {
@@ -167,7 +167,7 @@ worked(struct work *w)
 	(void)w;
 }
 
-/* How a child ended that does this. */
+/* How a child that does this ends. */
 static int
 in_child(void (*fn)(struct loop *loop))
 {
@@ -218,7 +218,7 @@ flushes(struct work *w)
 	return WORK_DONE;
 }
 
-/* A worker reads from disk, but does not wait for a flush. */
+/* A worker may read from disk, but not wait for a flush. */
 static void
 flush_in_work(struct loop *loop)
 {
@@ -237,7 +237,8 @@ flush_behind_work(struct loop *loop)
 	block_for_flush("behind the loop");
 }
 
-/* A change that refers to what is not its own: whoever asked may be gone when the lane reads it. */
+/* A change that refers to memory that is not its own: whoever asked may be gone when the lane reads
+ * it. */
 static void
 borrows(struct loop *loop)
 {
@@ -291,7 +292,7 @@ last_uidvalidity(const struct engine_class *engine)
 	refused_for_good(&kit);
 	kit_reopen(&kit);
 	refused_for_good(&kit);
-	/* What is there goes on. */
+	/* Existing ones still work. */
 	assert_int_equal(kit_append(&kit, kit.inbox, "a: b\r\n\r\nc\r\n", 0), 1);
 	assert_int_equal(kit_name(&kit, STORE_CHANGE_DELETE, "A", NULL), TS_OK);
 	kit_close(&kit);
@@ -355,8 +356,8 @@ change_one(struct state *s, uint32_t uid)
 	delta_free(&d);
 }
 
-/* A look at a number for each chunk, and into those that changed: no index by MODSEQ is needed.
- * The last changes are not even looked for. */
+/* Reads a number per chunk, and the chunks that changed: no index by MODSEQ is needed.  The last
+ * changes need no search at all. */
 static void
 resync(void **state)
 {
@@ -367,7 +368,7 @@ resync(void **state)
 
 	(void)state;
 	add_million(s);
-	state_forget_changes(s); /* as after it was read */
+	state_forget_changes(s); /* as after loading */
 	since = s->counters.modseq;
 	change_one(s, 777777);
 	for (unsigned i = 0; i < 2 * STATE_RING; i++)

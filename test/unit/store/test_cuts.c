@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What takes batches of several accounts, cut before each of them: accounts are
- * made and removed, a message goes to several of them, messages move between
- * them.  After each cut nothing that was acknowledged is missing, the check
- * finds nothing, and no bytes are left that nobody has.
+ * Work with batches of several accounts, cut before each of them: making and removing accounts,
+ * delivering to several, moving messages between them.  After each cut nothing acknowledged may be
+ * missing, the check must find nothing, and no bytes may be left without an owner.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,7 +25,7 @@
 struct cuts {
 	struct kit kit;
 	struct engine_mem_disk *image[IMAGES];
-	unsigned acknowledged[IMAGES]; /* steps that were, before it */
+	unsigned acknowledged[IMAGES]; /* steps acknowledged before it */
 	unsigned n, steps;
 };
 
@@ -69,8 +68,8 @@ add(uint64_t blob, void *arg)
 	s->blob[s->n++] = blob;
 }
 
-/* The blobs that there are are those that somebody refers to; of claims and queues nothing is
- * left; a blob of one account only may have a holder, of several it has one for each. */
+/* Every existing blob has a reference; no claims and queues are left; a blob of a single account
+ * may have a holder, a shared one has one for each. */
 static void
 assert_tidy(struct engine_mem_disk *disk)
 {
@@ -103,7 +102,7 @@ assert_tidy(struct engine_mem_disk *disk)
 	engine_mem_disk_free(&image);
 }
 
-/* In the accounts' inboxes, or elsewhere; -1: there is no such account. */
+/* In the accounts' inboxes, or elsewhere; -1: no such account. */
 static int
 messages_of(struct store *store, const char *name)
 {
@@ -145,7 +144,7 @@ read_all(struct store *store, const char *name)
 	store_account_unref(&a);
 }
 
-/* Opens each image, and tells what() of it. */
+/* Opens each image, and passes it to what(). */
 static void
 each(struct cuts *cuts, const char *const *names, void (*what)(struct store *, unsigned done))
 {
@@ -190,8 +189,7 @@ one_account_more(struct store *store, unsigned done)
 	struct store_change *c;
 
 	assert_true(n == 0 || (n == -1 && done == 0));
-	/* Whoever asks for one gets one, whatever there is of it; whoever does not, does not wait.
-	 */
+	/* Whoever asks for one gets it, whatever exists of it; whoever does not, does not wait. */
 	c = store_change_new_account(store, STR("bob"), NULL, NULL, NULL);
 	assert_int_equal(store_submit_wait(c), n == 0 ? TS_EXISTS : TS_OK);
 	store_change_free(&c);
@@ -222,7 +220,7 @@ gone_or_whole(struct store *store, unsigned done)
 	assert_int_equal(messages_of(store, "ada"), 1);
 }
 
-/* One message is ada's, too. */
+/* One message belongs to ada as well. */
 static void
 removed(void **state)
 {
@@ -250,8 +248,8 @@ removed(void **state)
 	each(&cuts, (const char *const[]){"ada", "bob", NULL}, gone_or_whole);
 }
 
-/* The first batch of a COPY to another account fails, and is not on disk: the messages are what
- * they were, whatever is settled afterwards. */
+/* The first batch of a COPY to another account fails and is not on disk: the messages are
+ * unchanged, whatever is settled afterwards. */
 static void
 claims_that_never_came(void **state)
 {
@@ -331,7 +329,8 @@ nobody(struct store *store, unsigned done)
 	assert_true(messages_of(store, "ada") <= 1);
 }
 
-/* One recipient's mailbox has gone, the other's expunges it: the bytes go with the last one. */
+/* One recipient's mailbox is gone, the other's expunges the message: the bytes go with the last
+ * one. */
 static void
 one_is_refused(void **state)
 {
@@ -378,7 +377,7 @@ all_of_them(struct store *store, unsigned done)
 {
 	int ada = messages_of(store, "ada"), bob = messages_of(store, "bob");
 
-	/* 0: three are ada's; 1: two were copied; 2: one was moved; 3: and one back. */
+	/* 0: three are ada's; 1: two were copied; 2: one was moved; 3: one was moved back. */
 	assert_true(ada == 3 || ada == 2);
 	assert_true((ada == 3 && bob == 0 && done == 0) || (ada == 3 && bob == 2 && done <= 3) ||
 	            (ada == 2 && bob == 3 && (done == 1 || done == 2)));

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is on the disk: folding, damage, versions, large mailboxes, uploads of both
- * kinds, eviction.
+ * The store on disk: folding, damage, versions, large mailboxes, uploads of both kinds, eviction.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -98,7 +97,7 @@ damage(void **state)
 	kit_close(&kit);
 }
 
-/* A value that is well-formed, but under the wrong key, or changed by one bit. */
+/* A value that is well-formed, but under the wrong key, or with one bit changed. */
 static void
 wrong_value(void **state)
 {
@@ -224,7 +223,7 @@ older_version(void **state)
 	assert_int_equal(count_tombstones(&kit, account, &floor), 3000);
 	kit.opt.engine = NULL;
 	kit_open(&kit, 0);
-	/* A name whose tombstone is kept, one whose is not: neither gets a value it had. */
+	/* A name whose tombstone is kept, and one whose is not: neither gets an earlier value. */
 	for (unsigned i = 0; i < 3000; i += 2999) {
 		struct store_change *c = kit_change(&kit, STORE_CHANGE_CREATE);
 
@@ -238,7 +237,7 @@ older_version(void **state)
 	kit_shut(&kit);
 	assert_true(count_tombstones(&kit, account, &floor) <= 512);
 	assert_int_equal(floor, low + 3000 - 256 - 1);
-	/* It is of the new format now: no second migration, nothing else to do. */
+	/* It has the new format now: no second migration, nothing else to do. */
 	kit.opt.engine = NULL;
 	kit_open(&kit, 0);
 	kit_close(&kit);
@@ -246,8 +245,8 @@ older_version(void **state)
 	buf_fini(&b);
 }
 
-/* Mailboxes come and go under many names: the records do not grow, and no name has a value again
- * that another mailbox had under it. */
+/* Mailboxes come and go under many names: the records do not grow, and no name gets a value that
+ * another mailbox had under it. */
 static void
 tombstones_are_bounded(void **state)
 {
@@ -362,7 +361,7 @@ large(void **state)
 	assert_int_equal(
 	    roaring_bitmap_get_cardinality(store_mailbox_flagged(kit.inbox, STORE_FLAGGED)), 10000);
 	store_mailbox_read_end(kit.inbox);
-	/* All away in one change: cleared up in the background. */
+	/* All expunged in one change: the background cleans up. */
 	kit_flags(&kit, kit.inbox, 1, n, STORE_FLAGS_ADD, F(STORE_DELETED), NULL);
 	t0 = clock_mono_ns();
 	assert_int_equal(kit_expunge(&kit, kit.inbox), TS_OK);
@@ -411,7 +410,7 @@ evicted(void **state)
 	kit_close(&kit);
 }
 
-/* Accounts count, too: those that nobody uses go. */
+/* Accounts count, too: unused ones are evicted. */
 static void
 accounts_evicted(void **state)
 {
@@ -476,7 +475,7 @@ upload_large(struct kit *kit, size_t size, enum ts_err *err_r)
 			assert_int_equal(calls, held);
 		}
 	}
-	/* In flight is never more than a megabyte, so it was held back now and then. */
+	/* No more than a megabyte is ever in flight, so input was held back now and then. */
 	assert_true(held >= size / (1 << 20));
 	*err_r = TS_BUG;
 	store_upload_finish(u, ended, err_r);
@@ -537,7 +536,7 @@ uploads(void **state)
 	assert_int_equal(b.n, 5);
 	store_read_summaries(kit.inbox, &m.uid, 1, summary_of_big, &size);
 
-	/* Given up: while it is written, when it is finished, with a change that fails. */
+	/* Abandoned: during writing, after finishing, with a change that fails. */
 	u = store_upload_new(kit.store, kit.pool, kit.loop, (struct work_who){0});
 	b.n = 0;
 	memset(buf_room(&b, 300000), 'y', 300000);
@@ -572,7 +571,7 @@ uploads(void **state)
 	assert_int_equal(kit_end(&kit, append_upload(&kit, u)), TS_IO);
 	assert_int_equal(kit_files(&kit), 1);
 
-	/* A crash between the file and its batch: found at the next opening. */
+	/* A crash between the file and its batch: found when the store is opened next. */
 	u = upload_large(&kit, size, &err);
 	assert_int_equal(err, TS_OK);
 

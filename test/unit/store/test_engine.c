@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What every engine promises (store/engine.h), run on each of them. */
+/* What every engine guarantees (store/engine.h), tested on each. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +21,7 @@
 #define WRITERS 4
 #define WRITES 60
 
-struct bench { /* an engine and what it needs to be opened again */
+struct bench { /* an engine, and what it needs to be reopened */
 	const struct engine_class *class;
 	struct engine_options opt;
 	struct engine *engine;
@@ -117,7 +117,7 @@ get(struct bench *b, struct str key)
 	return buf_cstr(&b->out);
 }
 
-/* The keys of a scan, a blank behind each. */
+/* The keys of a scan, each followed by a space. */
 static const char *
 scan(struct bench *b, struct str from, struct str end, bool reverse)
 {
@@ -455,7 +455,7 @@ struct writer {
 	atomic_uint *done;
 };
 
-/* Each commit raises two keys of the thread together. */
+/* Each commit increments two keys of the thread together. */
 static void *
 writer_run(void *arg)
 {
@@ -481,7 +481,7 @@ writer_run(void *arg)
 	return NULL;
 }
 
-/* Both keys of a thread are always seen with one value. */
+/* Both keys of a thread always have the same value. */
 static void
 check_pairs(struct bench *b)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What only the engine for tests can do: faults, images, held flushes. */
+/* Features that only the engine for tests has: faults, images, held flushes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

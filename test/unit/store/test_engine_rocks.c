@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What only an engine on disk can suffer: crashes, torn logs, damaged and
- * missing files, full devices.
+ * What only an engine on disk can suffer: crashes, torn logs, damaged and missing files, full
+ * devices.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -93,7 +93,7 @@ assert_opens(struct world *w)
 	assert_int_equal(err, TS_OK);
 }
 
-/* The error's text must name what is at fault. */
+/* The error's text must name the cause. */
 static void
 assert_refused(struct world *w, enum ts_err want, const char *part)
 {
@@ -143,8 +143,8 @@ has(struct world *w, unsigned i)
 }
 
 /*
- * RocksDB's threads do not survive a fork, so a child is this program anew,
- * with a mode, the folder and a number.
+ * RocksDB's threads do not survive a fork, so a child is a new run of this program, with a mode,
+ * the folder and a number.
  */
 static pid_t
 spawn(struct world *w, const char *mode, unsigned from, int out)
@@ -161,7 +161,7 @@ spawn(struct world *w, const char *mode, unsigned from, int out)
 	_exit(20);
 }
 
-/* In the child: tells each acknowledged number until it is killed. */
+/* In the child: reports each acknowledged number until it is killed. */
 static int
 commit_for_ever(struct world *w, unsigned from)
 {
@@ -173,7 +173,7 @@ commit_for_ever(struct world *w, unsigned from)
 	}
 }
 
-/* Kills the child when it told `n` numbers.  Returns how many it told in all. */
+/* Kills the child after it has reported `n` numbers.  Returns how many it reported altogether. */
 static unsigned
 commit_and_die(struct world *w, unsigned from, unsigned n)
 {
@@ -196,7 +196,7 @@ commit_and_die(struct world *w, unsigned from, unsigned n)
 	return last + 1;
 }
 
-/* The last file of the folder whose name ends so, by number. */
+/* The last file in the folder with that suffix, by number. */
 static void
 find_file(struct world *w, const char *suffix, char path[128])
 {
@@ -283,7 +283,7 @@ what_was_acknowledged_survives_a_kill(void **state)
 static void
 a_torn_tail_nobody_was_told_of_is_dropped(void **state)
 {
-	/* A whole record's header, type "full", 0x1000 bytes long, and a part of it. */
+	/* The header of a complete record, type "full", 0x1000 bytes long, and a part of it. */
 	static const char torn[] = "\x11\x22\x33\x44\x00\x10\x01 and so on";
 	struct world *w = *state;
 	unsigned n = commit_and_die(w, 0, 50);
@@ -323,7 +323,7 @@ an_acknowledged_tail_that_is_cut_is_refused(void **state)
 	(void)commit_and_die(w, 0, 50);
 	find_file(w, ".log", wal);
 	size = file_size(wal);
-	/* The last record may be one that was being committed; this cuts into the one before. */
+	/* The last record may have been in progress; this cuts into the one before. */
 	assert_int_equal(truncate(wal, size - 5000), 0);
 	assert_refused(w, TS_DAMAGED, wal);
 	assert_int_equal(file_size(wal), size - 5000); /* nothing was changed */
@@ -349,7 +349,7 @@ a_byte_flipped_in_the_log_is_refused(void **state)
 	assert_refused(w, TS_DAMAGED, wal);
 	assert_refused(w, TS_DAMAGED, wal);
 	assert_int_equal(file_size(wal), size);
-	flip(wal, size / 2); /* brought back from a copy */
+	flip(wal, size / 2); /* restored from a copy */
 	assert_opens(w);
 	for (unsigned i = 0; i < 50; i++)
 		assert_true(has(w, i));
@@ -457,7 +457,7 @@ damage_found_by_a_compaction_does_not_stop_writing(void **state)
 	atomic_bool seen = false;
 	char path[128];
 
-	for (unsigned i = 0; i < 3; i++) { /* tables of the lowest level, one an opening */
+	for (unsigned i = 0; i < 3; i++) { /* tables of the lowest level, one per opening */
 		assert_opens(w);
 		for (unsigned k = 0; k < 200; k++)
 			engine_batch_put_blob(w->batch, 1000 + k, STR("x"));
@@ -695,7 +695,7 @@ below_the_mark_changes_are_refused(void **state)
 	log_set_sink(keep_last, told);
 
 	fill(w, 1);
-	w->opt.free_space_mark = UINT64_MAX / 2; /* nobody has that */
+	w->opt.free_space_mark = UINT64_MAX / 2; /* nobody has that much */
 	assert_opens(w);
 	assert_int_equal(put(w, 2), TS_FULL);
 	assert_int_equal(put(w, 2), TS_FULL);
@@ -712,7 +712,7 @@ below_the_mark_changes_are_refused(void **state)
 	w->opt.free_space_mark = 1;
 	assert_opens(w);
 	assert_int_equal(put(w, 2), TS_OK);
-	/* More is free than the mark, and less than is needed above it. */
+	/* More is free than the mark, but less than is needed above it. */
 	assert_int_equal(engine_blob_create(w->engine, STORE_BLOB_FILE, &bw), TS_OK);
 	assert_int_equal(engine_blob_write(bw, (struct str){"x", (size_t)1 << 62}), TS_FULL);
 	if (strstr(told, " free, 4.0 EiB needed and 1 byte to be left free (") == NULL ||
@@ -724,7 +724,7 @@ below_the_mark_changes_are_refused(void **state)
 	log_set_sink(NULL, NULL);
 }
 
-/* A file size limit makes the log's next write fail as a full device would. */
+/* A file size limit makes the log's next write fail as on a full device. */
 static int
 fail_in_child(struct world *w)
 {
@@ -771,7 +771,7 @@ a_failed_write_wants_a_reopen(void **state)
 	assert_true(has(w, 0) && has(w, 300));
 }
 
-/* All in one table of the lowest level, as after months; what is new is pinned in memory. */
+/* Everything in one table of the lowest level, as after months; new data is pinned in memory. */
 static void
 compact(const char *path)
 {
@@ -802,7 +802,7 @@ bytes_read(void)
 	return n;
 }
 
-/* 600,000 small rows have a filter of 750 kB.  It is read once, not for each look-up. */
+/* The filter for 600,000 small rows has 750 kB.  It is read once, not for each look-up. */
 static void
 a_look_up_reads_a_block_or_two(void **state)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What salvage brings back of a damaged folder of the RocksDB engine, place by
- * place: of a table all but the damaged block, of a log all but the damaged
- * commit, messages without their pointers; and nothing that was not there.
+ * What salvage recovers from a damaged folder of the RocksDB engine, place by place: from a table
+ * everything but the damaged block, from a log everything but the damaged commit, messages without
+ * their pointers; and nothing that did not exist.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,7 +27,7 @@
 #define BLOCK_KEYS 60u /* more than fit into a block */
 
 struct world {
-	char whole_path[64], path[80]; /* the store as it was; a damaged copy of it */
+	char whole_path[64], path[80]; /* the original store; a damaged copy of it */
 	struct engine *engine;
 	struct engine_batch *batch;
 	struct buf out;
@@ -97,7 +97,7 @@ copy(const char *from, const char *to)
 	buf_fini(&target);
 }
 
-/* The file of the damaged copy whose name ends so and that holds these bytes. */
+/* The file in the damaged copy with that suffix that contains these bytes. */
 static void
 find_file(struct world *w, const char *suffix, const char *holds, struct buf *path)
 {
@@ -187,7 +187,7 @@ open_store(struct world *w, const char *path, const char *words)
 	assert_int_equal(err, TS_OK);
 }
 
-/* Salvaged, and whole from then on. */
+/* Salvages it; from then on it is undamaged. */
 static void
 salvage(struct world *w)
 {
@@ -233,7 +233,7 @@ has_number(struct world *w, unsigned i)
 	return err == TS_OK;
 }
 
-/* A value tells by itself whether it is the right one. */
+/* A value shows by itself whether it is right. */
 static bool
 number_whole(struct str key, struct str value)
 {
@@ -275,7 +275,7 @@ make_table(struct world *w)
 	engine_close(&w->engine);
 }
 
-/* Gives how many keys are lost; they stand together, at most with what is left in between. */
+/* Returns how many keys are lost; they are consecutive, apart from some left in between. */
 static unsigned
 lost_numbers(struct world *w)
 {
@@ -306,7 +306,7 @@ lost_by_flip(struct world *w, const struct buf *path, size_t at)
 	return lost;
 }
 
-/* A flip costs no more than a block's keys, in what stands behind the blocks nothing at all. */
+/* A flipped bit costs at most a block's keys; after the blocks it costs nothing. */
 static void
 a_flip_in_a_table_costs_one_block(void **state)
 {
@@ -328,7 +328,7 @@ a_flip_in_a_table_costs_one_block(void **state)
 
 		assert_true(one < BLOCK_KEYS);
 		lost += one;
-		/* Where values vouch for themselves, less than the block. */
+		/* If values can be verified, less than the block. */
 		w->whole = number_whole;
 		less = lost_by_flip(w, &path, at);
 		w->whole = NULL;
@@ -374,7 +374,7 @@ a_cut_table_keeps_what_is_before_the_cut(void **state)
 	buf_fini(&path);
 }
 
-/* A table with a removed range in it loses its footer: the range stays removed. */
+/* A table with a removed range loses its footer: the range stays removed. */
 static void
 removed_ranges_stay_removed(void **state)
 {
@@ -456,7 +456,7 @@ messages_without_pointers_are_found(void **state)
 	buf_fini(&path);
 }
 
-/* What has not its checksum is not given out; what is left of it is kept for people. */
+/* Data without a valid checksum is not returned; what is left of it is kept for people. */
 static void
 damaged_messages_are_not_given_out(void **state)
 {
@@ -517,7 +517,7 @@ all_small_messages_are_named_once(void **state)
 
 /* ---- the log ---- */
 
-/* A copy of an open store: as after a kill, all of it is in the log. */
+/* A copy of an open store: as after a kill, everything is in the log. */
 static void
 make_log(struct world *w, unsigned commits, struct str blob)
 {
@@ -561,7 +561,7 @@ a_flip_in_the_log_costs_one_commit(void **state)
 
 		copy(w->whole_path, w->path);
 		body_of(i, &w->out);
-		w->out.n /= 4; /* the whole may stand in two pieces */
+		w->out.n /= 4; /* all of it may be in two pieces */
 		at = memmem(b.p, b.n, w->out.p, w->out.n);
 		if (at == NULL)
 			continue;
@@ -570,7 +570,7 @@ a_flip_in_the_log_costs_one_commit(void **state)
 		assert_int_equal(lost_commits(w, commits), 1);
 		engine_close(&w->engine);
 	}
-	/* A length: of its block of 32 KiB what is behind it, of other blocks nothing. */
+	/* A length: lost is the rest of its block of 32 KiB, of other blocks nothing. */
 	copy(w->whole_path, w->path);
 	flip(&path, 4);
 	salvage(w);
@@ -580,7 +580,7 @@ a_flip_in_the_log_costs_one_commit(void **state)
 	buf_fini(&b);
 }
 
-/* A message that holds a piece of a log: what it says is not done. */
+/* A message that contains part of a log: its operations are not carried out. */
 static void
 what_messages_say_is_not_done(void **state)
 {
@@ -616,7 +616,7 @@ what_messages_say_is_not_done(void **state)
 	buf_fini(&b);
 }
 
-/* Of a commit in several pieces the operations before the damage are kept. */
+/* Of a commit in several pieces, the operations before the damage are kept. */
 static void
 the_beginning_of_a_commit_is_kept(void **state)
 {
@@ -646,7 +646,7 @@ the_beginning_of_a_commit_is_kept(void **state)
 	buf_fini(&b);
 }
 
-/* All that a crash leaves behind: nothing is set aside, for nothing is damaged. */
+/* What a crash leaves behind: nothing is set aside, because nothing is damaged. */
 static void
 a_torn_end_is_no_damage(void **state)
 {

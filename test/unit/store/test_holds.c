@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Holds: what one command found stays readable for it, whoever expunges, moves or deletes. */
+/* Holds: what a command has found stays readable for it, whoever expunges, moves or deletes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +15,7 @@
 #define F(flag) (1u << (flag))
 #define MSG "From: a@b.example\r\nSubject: one\r\n\r\nHello\r\n"
 
-/* Where messages lie. */
+/* Where messages are stored. */
 struct place {
 	const struct engine_class *engine; /* NULL: mem */
 	uint64_t threshold;                /* 1: each in a file of its own */
@@ -95,7 +95,7 @@ read_summary(struct store_mailbox *mb, const struct store_message *m)
 	return found.err;
 }
 
-/* The bytes and, of that mailbox, the summary. */
+/* Reads the bytes and, in that mailbox, the summary. */
 static enum ts_err
 read_message(struct kit *kit, struct store_mailbox *mb, const struct store_message *m)
 {
@@ -107,7 +107,7 @@ read_message(struct kit *kit, struct store_mailbox *mb, const struct store_messa
 	return err == TS_OK ? read_summary(mb, m) : err;
 }
 
-/* Nothing is left of what nobody holds, and the check has nothing against what is kept. */
+/* Nothing is left that nobody holds, and the check accepts what is kept. */
 static void
 expect_whole(struct kit *kit)
 {
@@ -128,7 +128,7 @@ expect_held(struct kit *kit, uint64_t holds, uint64_t messages)
 	assert_int_equal(stats.held_bytes, messages * strlen(MSG));
 }
 
-/* Two commands, one of them with fewer messages; the one that ends last has them to its end. */
+/* Two commands, one with fewer messages; the one that ends last has them to its end. */
 static void
 expunged(void **state)
 {
@@ -145,7 +145,7 @@ expunged(void **state)
 	assert_false(store_hold_touched(all));
 	remove_one(&kit, 2);
 	remove_one(&kit, 5);
-	kit_append(&kit, kit.inbox, MSG, 0); /* is nobody's */
+	kit_append(&kit, kit.inbox, MSG, 0); /* is held by nobody */
 	expect_held(&kit, 2, 2);
 	assert_true(store_hold_touched(all) && store_hold_touched(some));
 	assert_int_equal(window(kit.inbox, all, 1, m), 5);
@@ -177,7 +177,7 @@ expunged(void **state)
 	kit_close(&kit);
 }
 
-/* What is moved away within the account goes, too, and keeps its bytes by its new place. */
+/* A message moved within the account is gone, too, and keeps its bytes through its new place. */
 static void
 moved(void **state)
 {
@@ -202,7 +202,7 @@ moved(void **state)
 	kit_close(&kit);
 }
 
-/* More than an expunge takes away by itself: the background does the rest. */
+/* More than an expunge removes by itself: the background does the rest. */
 static void
 many(void **state)
 {
@@ -225,7 +225,7 @@ many(void **state)
 	kit_close(&kit);
 }
 
-/* The mailbox is deleted, after something of it was expunged. */
+/* The mailbox is deleted after some of it was expunged. */
 static void
 deleted(void **state)
 {
@@ -263,7 +263,7 @@ deleted(void **state)
 	kit_close(&kit);
 }
 
-/* One that several get is claimed first; it has come and gone when the claim is settled. */
+/* A message for several is claimed first; it has come and gone when the claim is settled. */
 static void
 claimed(void **state)
 {
@@ -291,7 +291,7 @@ claimed(void **state)
 	kit_close(&kit);
 }
 
-/* No more than opt.held_bytes is kept; what is beyond is gone for the hold. */
+/* No more than opt.held_bytes is kept; the rest is gone for the hold. */
 static void
 limited(void **state)
 {

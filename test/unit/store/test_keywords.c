@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keywords: how long they are, how many, and what becomes of those that no message has. */
+/* Keywords: their length and number, and what happens to those that no message has. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +15,7 @@
 #include "store/memory/memory_int.h"
 
 #define MSG "Subject: x\r\n\r\ntext\r\n"
-#define LONG 256 /* one more than may be */
+#define LONG 256 /* one more than is permitted */
 
 static const struct engine_class *const engines[] = {NULL, &engine_rocks_class};
 
@@ -108,7 +108,7 @@ move_to(struct kit *kit, enum store_change_kind kind, struct store_mailbox *targ
 	return c;
 }
 
-/* Those that are there go on: read, taken away, given to others, kept over a restart. */
+/* Existing ones still work: they are read, removed, given to others, and kept across a restart. */
 static void
 old_long_one(struct kit *kit, const char *word)
 {
@@ -140,7 +140,7 @@ old_long_one(struct kit *kit, const char *word)
 	buf_printf(&text, "1:[short] 3:[%s]", word);
 	kit_expect(kit->inbox, buf_cstr(&text));
 	buf_fini(&text);
-	/* What is renamed is nothing new. */
+	/* A renamed mailbox brings nothing new. */
 	assert_int_equal(kit_name(kit, STORE_CHANGE_RENAME, "INBOX", "old"), TS_OK);
 	kit_expect(kit->inbox, "");
 }
@@ -179,8 +179,8 @@ length(void **state)
 	}
 }
 
-/* A full table takes a new one as soon as one is on no message; all of a message goes by EXPUNGE.
- */
+/* A full table accepts a new one as soon as one has no message; an EXPUNGE removes all those of a
+ * message. */
 static void
 forgotten(void **state)
 {
@@ -225,7 +225,7 @@ forgotten(void **state)
 	}
 }
 
-/* One that the change itself gives to a message is in use, though no message has it yet. */
+/* A keyword that the change itself gives to a message is in use, although no message has it yet. */
 static void
 forgotten_by_itself(void **state)
 {
@@ -244,7 +244,7 @@ forgotten_by_itself(void **state)
 	c->keywords = more;
 	c->keyword_count = 3;
 	refused(&kit, c, STORE_LIMIT_KEYWORDS);
-	assert_true(number_of(&kit, "a") >= 0); /* nothing was forgotten for nothing */
+	assert_true(number_of(&kit, "a") >= 0); /* nothing was forgotten without need */
 	c = kit_change(&kit, STORE_CHANGE_FLAGS);
 	c->mailbox = kit.inbox;
 	c->keywords = words;
@@ -256,7 +256,7 @@ forgotten_by_itself(void **state)
 	kit_close(&kit);
 }
 
-/* What was copied out with a table means what it meant, whoever has the number now. */
+/* What was copied with a table keeps its meaning, whoever has the number now. */
 static void
 tables_stay(void **state)
 {
@@ -289,7 +289,7 @@ tables_stay(void **state)
 	}
 }
 
-/* A message that a command goes on reading, expunged, has not the keyword that got its number. */
+/* An expunged message that a command still reads does not get the keyword that took its number. */
 static void
 holds_stay(void **state)
 {
@@ -328,7 +328,7 @@ holds_stay(void **state)
 	kit_close(&kit);
 }
 
-/* After a flush of which nobody knows the outcome the table is read anew, with another id. */
+/* After a flush of unknown outcome the table is read anew, with another id. */
 static void
 unknown_outcome(void **state)
 {
@@ -360,7 +360,7 @@ unknown_outcome(void **state)
 	kit_close(&kit);
 }
 
-/* A backup is taken as far as there is room. */
+/* A backup is restored as far as there is room. */
 static void
 restoring(void **state)
 {
@@ -391,7 +391,7 @@ restoring(void **state)
 	kit_close(&kit);
 }
 
-/* What the new mailbox could refuse is refused before it is there. */
+/* What the new mailbox could refuse is refused before it exists. */
 static void
 rename_too_much(void **state)
 {
@@ -518,7 +518,7 @@ checked(struct kit *kit, bool repair)
 	return r;
 }
 
-/* No way in for a name that is no flag-keyword: clients could not read the answer. */
+/* A name that is not a flag-keyword is refused everywhere: clients could not parse the response. */
 static void
 bad_names(void **state)
 {
@@ -546,7 +546,7 @@ bad_names(void **state)
 	kit_close(&kit);
 }
 
-/* One that is there all the same: nobody is told of it, the check names it, and it is mended. */
+/* If one exists nevertheless, no client sees it, the check names it, and a repair renames it. */
 static void
 bad_name_there(void **state)
 {
@@ -571,7 +571,7 @@ bad_name_there(void **state)
 		    TS_OK);
 	store_background_wait(kit.store);
 	kit_reopen(&kit);
-	kit_expect(kit.inbox, "1:[good][]"); /* the flag is there yet */
+	kit_expect(kit.inbox, "1:[good][]"); /* the flag is still there */
 	assert_int_equal(number_of(&kit, ""), -1);
 	assert_int_equal(number_of(&kit, "bad"), -1);
 	store_mailbox_read_begin(kit.inbox);

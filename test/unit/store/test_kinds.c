@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of kinds of change: no number is left out, no two are called the same. */
+/* The table of kinds of change: no number is missing, and no two share a name. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +22,7 @@ each_kind_has_a_row(void **state)
 	}
 }
 
-/* What is taken back must have been shown otherwise, and the other way round. */
+/* Whatever undo takes back, apply must show, and vice versa. */
 static void
 apply_and_undo_go_together(void **state)
 {

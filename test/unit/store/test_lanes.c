@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Real lanes: changes from several threads and loops, the overlay while a
- * flush is held up, failed flushes with batches behind them, watches.
+ * Real lanes: changes from several threads and loops, the overlay during a held flush, failed
+ * flushes followed by other batches, watches.
  */
 #include <pthread.h>
 #include <semaphore.h>
@@ -53,7 +53,7 @@ gate_open(struct gate *gate, struct kit *kit)
 	engine_mem_hook(kit->disk, hold, gate);
 }
 
-/* A fake loop must not be posted to from threads: these changes end on a real one. */
+/* Threads must not post to a fake loop: these changes end on a real one. */
 struct box {
 	unsigned done, want;
 	struct loop *loop;
@@ -119,7 +119,7 @@ overlay(void **state)
 	sent[0] =
 	    send_flags(&kit, &box, 1, STORE_FLAGS_ADD, F(STORE_SEEN) | F(STORE_DELETED), &word);
 	sem_wait(&gate.entered);
-	/* The first is under flush.  All that follow see what it did, and nobody else does. */
+	/* The first is being flushed.  All later changes see what it did, and nobody else does. */
 	kit_expect(kit.inbox, "1: 2:");
 	sent[1] = send_flags(&kit, &box, 1, STORE_FLAGS_REMOVE, F(STORE_SEEN), NULL);
 	sent[2] = send_flags(&kit, &box, 2, STORE_FLAGS_ADD, F(STORE_DELETED), &word);
@@ -151,8 +151,8 @@ overlay(void **state)
 	loop_free(&box.loop);
 }
 
-/* A keyword that loses its last message under the flush gives its place, and the number, to another
- * one behind it, and that one again. */
+/* A keyword that loses its last message in the flush gives its place and number to another one in
+ * the next batch, and that one in turn to a third. */
 static void
 keywords_overlap(void **state)
 {
@@ -267,7 +267,7 @@ failed_with_one_behind(void **state)
 		assert_true(box.err[0] == err || happened);
 		/* The second may not have been prepared when the first failed. */
 		assert_true(box.err[1] == err || box.err[1] == TS_OK);
-		/* It goes on. */
+		/* It continues. */
 		engine_mem_hook(kit.disk, NULL, NULL);
 		engine_mem_fail(kit.disk, ENGINE_MEM_COMMIT, 0, TS_OK, false);
 		assert_int_equal(
@@ -322,7 +322,7 @@ watches(void **state)
 	assert_int_equal(other, 0);
 	store_watch_free(&c);
 
-	/* Two changes before the loop runs: told once.  One freed meanwhile is not told. */
+	/* Two changes before the loop runs: one call.  A watch freed meanwhile gets none. */
 	for (int i = 0; i < 2; i++) {
 		struct store_change *ch = kit_change(&kit, STORE_CHANGE_CREATE);
 
@@ -357,7 +357,7 @@ assert_taken(struct store_watch *w, const uint32_t *ids, size_t n)
 	roaring_bitmap_free(changed);
 }
 
-/* One watch says which of ten thousand mailboxes changed; nobody has to look at them. */
+/* One watch tells which of ten thousand mailboxes changed; nobody has to look at them all. */
 static void
 watch_many(void **state)
 {
@@ -389,7 +389,7 @@ watch_many(void **state)
 	store_watch_add(w, STORE_WATCH_LIST);
 	kit_name(&kit, STORE_CHANGE_CREATE, "z", NULL);
 	kit_append(&kit, box, MSG, 0);
-	store_watch_remove(w, id); /* also what was not taken */
+	store_watch_remove(w, id); /* including what was not taken */
 	assert_taken(w, (uint32_t[]){STORE_WATCH_LIST}, 1);
 	kit_append(&kit, box, MSG, 0);
 	assert_taken(w, NULL, 0);
@@ -442,7 +442,7 @@ abandoned(void **state)
 		kit_own(c);
 		store_submit(c);
 		store_change_free(&c);
-		/* Goes behind it. */
+		/* Comes after it. */
 		kit_flags(&kit, kit.inbox, 9, 9, STORE_FLAGS_ADD, 0, "w");
 
 		struct store_mailbox_info info;
@@ -586,7 +586,7 @@ many_threads(void **state)
 
 /* ---- turns ---- */
 
-#define BATCH 512u /* changes of a batch */
+#define BATCH 512u /* changes per batch */
 #define BEHIND 20u
 
 struct turns {
@@ -623,7 +623,7 @@ send_seen(struct turns *t, struct store_account *account, struct store_mailbox *
 	store_submit(c);
 }
 
-/* Whoever has many changes waiting does not keep others from their turn. */
+/* A user with many waiting changes does not keep others from their turn. */
 static void
 one_of_each(void **state)
 {
@@ -643,7 +643,7 @@ one_of_each(void **state)
 	gate.on = true;
 	send_seen(&t, kit.account, kit.inbox);
 	sem_wait(&gate.entered);
-	/* One batch is under flush, the next one fills up, and more than that waits. */
+	/* One batch is being flushed, the next is full, and more is waiting. */
 	for (unsigned i = 0; i < BATCH + BEHIND; i++)
 		send_seen(&t, kit.account, kit.inbox);
 	send_seen(&t, t.bob, box);

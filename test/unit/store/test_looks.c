@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One answer comes from one look, whatever happens between two of them. */
+/* An answer comes from one look, whatever happens between two looks. */
 #include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -46,7 +46,7 @@ append(struct kit *kit, struct store_mailbox *mb, struct wait *w)
 	store_submit(c);
 }
 
-/* Who sees a message in the mailbox sees it in the list, too, though the list is in use. */
+/* Whoever sees a message in the mailbox also sees it in the list, even while the list is in use. */
 static void
 list_and_mailbox(void **state)
 {
@@ -66,7 +66,7 @@ list_and_mailbox(void **state)
 	assert_int_equal(mailbox_listed(kit.inbox).recent, 1);
 	pthread_rwlock_unlock(&kit.account->lock);
 	loop_run(w.loop);
-	/* The same of what is claimed. */
+	/* The same for what is claimed. */
 	assert_int_equal(store_mailbox_claim_begin(kit.inbox), 0);
 	assert_int_equal(mailbox_listed(kit.inbox).recent, 0);
 	store_mailbox_claim_end(kit.inbox);
@@ -98,7 +98,7 @@ commit(const struct engine_batch *batch, void *arg)
 	return TS_OK;
 }
 
-/* Behind the look: A becomes C, B becomes A, and B gets a message that is not yet on disk. */
+/* After the look: A becomes C, B becomes A, and B gets a message that is not yet on disk. */
 static void
 looked(void *arg)
 {
@@ -142,7 +142,7 @@ renamed_while_loading(void **state)
 	sem_post(&s.go);
 	loop_run(s.wait.loop);
 	engine_mem_hook(kit.disk, NULL, NULL);
-	/* The one that was found, under whatever name; nobody read the other one anew. */
+	/* The one that was found, whatever its name; nobody reread the other one. */
 	assert_int_equal(store_mailbox_id(mb), info.id);
 	assert_int_equal(s.wait.uid, 2);
 	assert_int_equal(kit_append(&kit, s.other, MSG, 0), 3);
@@ -203,7 +203,7 @@ held_while_collecting(void **state)
 	assert_int_equal(kit_append(&kit, kit.inbox, MSG, 1u << STORE_DELETED), 1);
 	assert_int_equal(kit_move(&kit, STORE_CHANGE_COPY, kit.inbox, other, 1, 1), TS_OK);
 	store_background_wait(kit.store);
-	/* The copy goes; while the collector looks after it, the message itself does. */
+	/* The copy goes; while the collector handles it, so does the message itself. */
 	atomic_store(&l.armed, true);
 	assert_int_equal(kit_expunge(&kit, other), TS_OK);
 	store_background_wait(kit.store);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* LIST patterns: against a matcher that is too simple to be wrong, and what a match costs at most.
- */
+/* LIST patterns: compared with a matcher that is too simple to be wrong, and what a match costs at
+ * most. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@
 #include "base/buf.h"
 #include "store/match.h"
 
-/* Tries everything; fold: bytes of the name that match without case. */
+/* Tries everything; fold: bytes of the name that match case-insensitively. */
 static bool
 simple(struct str p, struct str name, size_t at, size_t fold)
 {
@@ -83,7 +83,7 @@ inbox_without_case(void **state)
 		}
 }
 
-/* A pattern that is longer than a word of places, at each boundary. */
+/* A pattern with more positions than a word has bits, at each boundary. */
 static void
 long_patterns(void **state)
 {
@@ -118,7 +118,7 @@ repeated(struct buf *b, const char *text, size_t times)
 	return buf_as_str(b);
 }
 
-/* Steps of a match; UINT64_MAX: the pattern matches nothing whatever comes. */
+/* Steps of a match; UINT64_MAX: the pattern can never match. */
 static uint64_t
 steps_of(struct str pattern, struct str name)
 {
@@ -146,11 +146,11 @@ steps_are_bounded(void **state)
 	/* a run of wildcards is one, however long */
 	assert_int_equal(steps_of(repeated(&p, "%*", 120000), n), STORE_NAME_MAX);
 	assert_int_equal(steps_of(repeated(&p, "%", 240000), n), STORE_NAME_MAX);
-	/* what no name is long enough for */
+	/* no name is long enough for this */
 	assert_int_equal(steps_of(repeated(&p, "%a", 120000), n), UINT64_MAX);
 	assert_int_equal(steps_of(repeated(&p, "a", STORE_NAME_MAX + 1), n), UINT64_MAX);
 	assert_int_equal(steps_of(repeated(&p, "%a", 900), (struct str){n.p, 899}), 0);
-	/* the most that a pattern and a name may come to */
+	/* the most that a pattern and a name may cost */
 	assert_in_range(steps_of(repeated(&p, "%a", STORE_NAME_MAX), n), 1,
 	    STORE_NAME_MAX * (STORE_PATTERN_MAX / 64 + 1));
 	assert_in_range(steps_of(repeated(&p, "*a", STORE_NAME_MAX), n), 1,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the store counts of its memory, beside what malloc really gave for it.  Where malloc does
- * not say (sanitizers have one of their own) there is nothing to compare with.
+ * Compares the memory that the store counts with what malloc really allocated.  If malloc does not
+ * say (sanitizers have their own), there is nothing to compare.
  */
 #include <malloc.h>
 #include <setjmp.h>
@@ -194,7 +194,7 @@ one_state(uint32_t messages, uint32_t keywords, uint32_t expunges, const char *w
 		flag(s, STORE_FIRST_KEYWORD + k, some(1 + k, messages, 1 + k % 7));
 	for (uint32_t k = 0; k < expunges; k++)
 		expunge(s, some(1 + k * (messages / expunges), 1 + k * (messages / expunges), 1));
-	/* so that it is measured when what is remembered of changes does not grow any more */
+	/* so that it is measured when the remembered changes no longer grow */
 	for (uint32_t k = 0; k < 48; k++)
 		flag(s, STORE_FLAGGED, some(2, messages, 2 + k % 16));
 	near(s->record_bytes + s->set_bytes, given() - before, what);
@@ -212,7 +212,7 @@ states(void **state)
 }
 
 /*
- * malloc counts what waits in a thread's cache as given, so the figures would depend on what was
+ * malloc counts what is in a thread's cache as allocated, so the figures would depend on what was
  * freed before.  The cache can only be switched off when a program starts.
  */
 static void

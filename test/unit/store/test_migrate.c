@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A store of format 4 is brought to the newest one: with all that it may have
- * been doing when it was left, killed before each batch, without room, read
- * only.  The store is made by this program, and then its rows are put where
- * format 4 had them; test/e2e has stores that the older programs made.
+ * Migrates a store of format 4 to the newest format: with everything that may have been in progress
+ * when it was closed, killed before each batch, without room, read-only.  This program makes the
+ * store, and then moves its rows to where format 4 had them; test/e2e has stores made by the older
+ * programs.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,7 +23,7 @@
 
 #define MSG "Subject: one\r\n\r\nHello\r\n"
 #define IMAGES 400
-#define MANY 501 /* a COPY of so many has several pieces, and a RENAME */
+#define MANY 501 /* a COPY of this many has several pieces, as does a RENAME */
 
 /* ---- the way back to format 4 ---- */
 
@@ -38,7 +38,7 @@ put(struct back *b, const struct key *k)
 	batch_put_value(b->batch, k, &b->value);
 }
 
-/* A key of account 0 with the account in it, at that place of the rest. */
+/* A key of account 0 that contains the account, at that position of the rest. */
 static void
 old_key(struct key *k, struct str key, size_t at)
 {
@@ -112,8 +112,8 @@ put_version(struct back *b, uint32_t version)
 	put(b, &k);
 }
 
-/* A COPY to another account that had its claims only; of a message that is there, and of one that
- * has gone meanwhile. */
+/* A COPY to another account that had only its claims: of an existing message, and of one that has
+ * gone since. */
 static void
 put_claims(struct back *b, uint64_t blob)
 {
@@ -241,7 +241,7 @@ show_account(struct store *store, const char *name, struct buf *out)
 	store_account_unref(&a);
 }
 
-/* Opens it, as the newest or an older one; what it shows must be the same at all times. */
+/* Opens it, as the newest or an older one; it must always show the same. */
 static void
 show(struct store_options opt, struct engine_mem_disk *disk, struct buf *out)
 {
@@ -360,7 +360,7 @@ fill(struct kit *kit)
 	to_both(kit, bob, big);
 	assert_int_equal(kit_move(kit, STORE_CHANGE_COPY, kit->inbox, work, 1, 4), TS_OK);
 	store_background_wait(kit->store);
-	/* From here on the background stands still: a queue, and a mailbox to be removed. */
+	/* From here on the background is stopped: a queue, and a mailbox to be removed. */
 	assert_int_equal(kit_expunge(kit, kit->inbox), TS_OK);
 	assert_int_equal(kit_name(kit, STORE_CHANGE_DELETE, "gone", NULL), TS_OK);
 	store_mailbox_unref(&work);
@@ -384,8 +384,8 @@ take_image(const struct engine_batch *batch, void *arg)
 	return TS_OK;
 }
 
-/* Migrates the disk, in pieces of so many rows, killed before each batch.  All must come to the
- * same. */
+/* Migrates the disk, in pieces of so many rows, killed before each batch.  All must lead to the
+ * same result. */
 static void
 migrate_and_kill(
     struct store_options opt, struct engine_mem_disk *disk, uint32_t rows, const char *want)
@@ -456,7 +456,7 @@ killed(void **state)
 		struct engine_mem_disk *disk = engine_mem_image(kit.disk);
 
 		migrate_and_kill(kit.opt, disk, rows, buf_cstr(&want));
-		/* The two that are ada's and bob's. */
+		/* The two that ada and bob share. */
 		assert_int_equal(look_at(disk).holders, 4);
 		engine_mem_disk_free(&disk);
 	}
@@ -464,7 +464,7 @@ killed(void **state)
 	buf_fini(&want);
 }
 
-/* A MOVE whose target was durable is finished, a COPY of many that was not shown is taken away, a
+/* A MOVE whose target was durable is finished, a COPY of many that was not shown is removed, a
  * RENAME of many gets its rows. */
 static void
 cut_off(void **state)
@@ -498,7 +498,7 @@ cut_off(void **state)
 			(void)kit_name(&kit, STORE_CHANGE_RENAME, "a", "b");
 		assert_int_equal(n, 0);
 
-		/* As it was when it was cut: what the store does about it is not in the image. */
+		/* As it was at the cut: what the store does about it is not in the image. */
 		struct engine_mem_disk *disk = engine_mem_image(kit.disk);
 
 		store_mailbox_unref(&work);
@@ -531,7 +531,7 @@ reading_only(void **state)
 	engine_mem_disk_free(&kit.disk);
 }
 
-/* On a real disk; without room nothing is changed, with it everything is. */
+/* On a real disk; without room nothing changes, with room everything does. */
 static void
 without_room(void **state)
 {

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Random changes on two accounts, beside a model that is too simple to be
- * wrong.  After each change the store, and a second store on an image of the
- * disk (as after a power cut), must be what the model is.  Some commits fail:
- * then both must be the model before or after the change, nothing between (no
- * change here is so large that it goes in pieces).  TURNSTONE_SEED for other
- * changes than always.
+ * Random changes in two accounts, compared with a model that is too simple to be wrong.  After each
+ * change the store, and a second store on an image of the disk (as after a power cut), must equal
+ * the model.  Some commits fail: then both must equal the model before or after the change, nothing
+ * in between (no change here is large enough to go in pieces).  TURNSTONE_SEED chooses other
+ * changes than the default ones.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,14 +27,14 @@
 #define UIDS_MAX 60 /* asked for */
 
 struct mmsg {
-	uint32_t uid, id, flags; /* flags: five of the system, then keywords */
+	uint32_t uid, id, flags; /* flags: five system flags, then keywords */
 };
 struct mbox {
 	bool there;
 	uint32_t uidnext;
 	size_t n;
 	struct mmsg m[MESSAGES];
-	unsigned property[PROPERTIES]; /* 0: there is none */
+	unsigned property[PROPERTIES]; /* 0: none */
 };
 struct model {
 	struct mbox box[2][BOXES]; /* by account and name; 0 is INBOX */
@@ -121,7 +120,7 @@ check_summary(uint32_t uid, enum ts_err err, struct str summary, void *arg)
 	return true;
 }
 
-/* The size tells which message it is; its text begins with the same number. */
+/* The size identifies the message; its text begins with the same number. */
 static void
 check_blob(struct store *store, const struct store_message *m)
 {
@@ -506,7 +505,7 @@ do_name(struct world *w, enum ts_err *want)
 	return c;
 }
 
-/* Some of them, put or removed at once; of the account, or of one of its mailboxes. */
+/* Sets or removes several at once, of the account or of one of its mailboxes. */
 static struct store_change *
 do_properties(struct world *w)
 {
@@ -576,7 +575,7 @@ step(struct world *w, bool faults)
 		fault = false;
 	} else {
 		assert_true(fault);
-		/* TS_UNKNOWN: a MOVE to another account, which the background ends. */
+		/* TS_UNKNOWN: a MOVE to another account, which the background finishes. */
 		assert_true(err == bad || err == TS_UNAVAILABLE || err == TS_UNKNOWN);
 		w->fails++;
 		store_background_wait(w->kit.store);

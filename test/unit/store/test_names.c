@@ -69,12 +69,12 @@ names(void **state)
 	assert_int_equal(kit_name(&kit, STORE_CHANGE_RENAME, "z/y", "z/y/k"), TS_INVALID);
 	assert_int_equal(kit_name(&kit, STORE_CHANGE_RENAME, "nix", "z/k"), TS_NOT_FOUND);
 	assert_int_equal(kit_name(&kit, STORE_CHANGE_RENAME, "z/y", "INBOX"), TS_EXISTS);
-	/* z is no mailbox, but there is something below it. */
+	/* z is not a mailbox, but there is something below it. */
 	assert_int_equal(kit_name(&kit, STORE_CHANGE_RENAME, "z", "q"), TS_OK);
 	expect_list(&kit, "INBOX q/y q/y/b/c ");
 	second = kit_uidvalidity(&kit, "q/y");
 	assert_int_equal(kit_name(&kit, STORE_CHANGE_RENAME, "q/y", "a"), TS_OK);
-	/* a was once another's name. */
+	/* a was once another mailbox's name. */
 	assert_true(kit_uidvalidity(&kit, "a") > second);
 
 	assert_int_equal(kit_name(&kit, STORE_CHANGE_SUBSCRIBE, "nobody", NULL), TS_OK);
@@ -134,7 +134,7 @@ delete_contents(void **state)
 	store_mailbox_read_end(box);
 	assert_int_equal(kit_name(&kit, STORE_CHANGE_DELETE, "Box", NULL), TS_OK);
 	assert_true(store_mailbox_gone(box));
-	kit_expect(box, "1: 2: 3:"); /* who has it open still sees it */
+	kit_expect(box, "1: 2: 3:"); /* whoever has it open still sees it */
 	assert_int_equal(kit_append(&kit, box, MSG, 0), 0);
 	assert_int_equal(
 	    kit_flags(&kit, box, 1, 3, STORE_FLAGS_ADD, F(STORE_SEEN), NULL), TS_NOT_FOUND);
@@ -235,7 +235,7 @@ default_mailboxes(void **state)
 	assert_true(inbox.id != sent.id && sent.id != mine.id && mine.id != inbox.id);
 	assert_true(inbox.counters.uidvalidity != sent.counters.uidvalidity &&
 	            sent.counters.uidvalidity != mine.counters.uidvalidity);
-	/* What is made afterwards gets numbers of its own. */
+	/* What is made afterwards gets its own numbers. */
 	struct store_change *c = store_change_new(bob, STORE_CHANGE_DELETE, kit.loop, NULL, NULL);
 
 	c->name = STR("Sent");
@@ -289,7 +289,7 @@ add_mark(const struct store_mailbox_info *info, void *arg)
 	return true;
 }
 
-/* Names that older programs put into the store in another form: e and U+0301, u and U+0308. */
+/* Names that older programs stored in another form: e and U+0301, u and U+0308. */
 static void
 spelling(void **state)
 {
@@ -311,7 +311,7 @@ spelling(void **state)
 	assert_true(store_account_lookup(kit.account, STR("caf\xc3\xa9"), &info) && info.id == id);
 	store_account_list(kit.account, add_mark, &mark);
 	assert_int_equal(store_account_marks(kit.store, STR(""), 10, same_mark, &mark), TS_OK);
-	/* What is not subscribed any more is not when it is read again. */
+	/* What was unsubscribed stays so when it is read again. */
 	assert_int_equal(kit_name(&kit, STORE_CHANGE_UNSUBSCRIBE, "caf\xc3\xa9", NULL), TS_OK);
 	assert_int_equal(kit_name(&kit, STORE_CHANGE_UNSUBSCRIBE, "n\xc3\xbcr", NULL), TS_OK);
 	kit_reopen(&kit);
@@ -319,7 +319,7 @@ spelling(void **state)
 	assert_int_equal(kit_name(&kit, STORE_CHANGE_RENAME, "caf\xc3\xa9", "bar"), TS_OK);
 	kit_reopen(&kit);
 	expect_names(&kit, "INBOX,bar,bar/x,");
-	/* Two that differ in the spelling only keep theirs, and so do their subscriptions. */
+	/* Two that differ only in spelling keep their names, and so do their subscriptions. */
 	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "u\xcc\x88", NULL), TS_OK);
 	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "\xc3\xbc", NULL), TS_OK);
 	assert_int_equal(kit_name(&kit, STORE_CHANGE_SUBSCRIBE, "u\xcc\x88", NULL), TS_OK);
@@ -331,7 +331,7 @@ spelling(void **state)
 	kit_close(&kit);
 }
 
-/* INBOX has more keywords than are allowed since the last start. */
+/* INBOX has more keywords than are permitted since the last start. */
 static void
 rename_inbox_keywords(void **state)
 {

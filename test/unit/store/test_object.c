@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Object ids: each object has its own, in each store another one, and they lead back. */
+/* Object ids: each object has its own, different in each store, and they lead back. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -85,7 +85,7 @@ lead_back(void **state)
 		assert_true(store_object_id_blob(kit.store, 'M', buf_as_str(&id), &blob));
 		assert_int_equal(blob, i);
 	}
-	/* One of another kind, one that nobody gave, and what is none. */
+	/* One of another kind, one that was never assigned, and an invalid one. */
 	assert_false(store_object_id_blob(kit.store, 'T', buf_as_str(&id), &blob));
 	id.p[0] = 'T';
 	assert_false(store_object_id_blob(kit.store, 'T', buf_as_str(&id), &blob));
@@ -100,7 +100,7 @@ lead_back(void **state)
 	kit_close(&kit);
 }
 
-/* The same numbers in another store, and in this one when it is opened again. */
+/* The same numbers in another store, and in this one after reopening. */
 static void
 of_a_store(void **state)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rows of a user's own \Seen in another account's mailbox: written, read, cut off, damaged, gone.
- */
+/* Rows of a user's own \Seen in another account's mailbox: written, read, cut off, damaged,
+ * removed. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -139,7 +139,7 @@ written(void **state)
 	assert_int_equal(modseq, 11);
 	assert_int_equal(rows(&t), 2);
 	assert_int_equal(change(&t, STORE_OWN_MARK, kit_range(4, 5), true, 10, &modseq), TS_OK);
-	assert_int_equal(modseq, 11); /* they were */
+	assert_int_equal(modseq, 11); /* they were read */
 	assert_int_equal(change(&t, STORE_OWN_MARK, kit_range(3, 3), false, 12, &modseq), TS_OK);
 	assert_int_equal(modseq, 14);
 	expect(&t, 2, 4, 2);
@@ -296,7 +296,7 @@ fail_commit(const struct engine_batch *batch, void *arg)
 	return fault->times > 0 && fault->times-- > 0 ? fault->err : TS_OK;
 }
 
-/* A flush that failed was not; one of which nobody knows is looked for on the disk. */
+/* A failed flush did not happen; one of unknown outcome is looked up on disk. */
 static void
 failed_flush(void **state)
 {
@@ -322,7 +322,7 @@ failed_flush(void **state)
 	}
 }
 
-/* It was written all the same, and shows when the disk is looked at. */
+/* It was written nevertheless, which shows when the disk is read. */
 static void
 happened(void **state)
 {
@@ -366,7 +366,7 @@ forgotten(void **state)
 	end(&t);
 }
 
-/* With the mailbox, when the background looks after a start; with the account at once. */
+/* With the mailbox, when the background checks after a start; with the account at once. */
 static void
 swept(void **state)
 {
@@ -469,7 +469,7 @@ struct marker {
 	unsigned wrong;
 };
 
-/* A session of the user: what it marked is there when it is told so. */
+/* A session of the user: what it marked is there once it is told so. */
 static void *
 mark_on(void *arg)
 {
@@ -537,7 +537,7 @@ check(struct store *store, bool repair)
 	return r;
 }
 
-/* The n-th row loses a byte, or goes. */
+/* The n-th row loses a byte, or is removed. */
 static bool
 damage(struct two *t, unsigned n, bool remove)
 {
@@ -563,7 +563,7 @@ damage(struct two *t, unsigned n, bool remove)
 	return found;
 }
 
-/* Each row by itself.  The last change of all may be missing, as if it had not been. */
+/* Each row by itself.  The very last change may be missing, as if it had never happened. */
 static void
 damaged(void **state)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * MODSEQs of one's own in a shared mailbox, against a model that remembers
- * every change with the number under which the user was told of it.
+ * A user's own MODSEQs in a shared mailbox, compared with a model that remembers every change with
+ * the number the user was given.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,13 +16,13 @@
 #include "store/own_seen.h"
 
 #define UIDS 60u
-#define OLD 10u /* of them nothing ever happens to */
+#define OLD 10u /* of them never change */
 
 struct model {
 	struct own_seen *own;
-	uint64_t s, v;         /* the mailbox's MODSEQ; what the user is shown */
+	uint64_t s, v;         /* the mailbox's MODSEQ; what the user sees */
 	uint64_t modseq[UIDS]; /* of the mailbox */
-	uint64_t shown[UIDS];  /* the number of the last change that the user was told of */
+	uint64_t shown[UIDS];  /* the number of the last change that the user was told about */
 	bool seen[UIDS];
 };
 
@@ -42,7 +42,7 @@ some(void)
 	return set;
 }
 
-/* Something that everybody sees. */
+/* A change that everybody sees. */
 static void
 change(struct model *m)
 {
@@ -98,7 +98,7 @@ check_set(const struct model *m)
 	roaring_bitmap_free(all);
 }
 
-/* Numbers up to the floor have become that of the floor; the others are what was told. */
+/* Numbers up to the floor have become the floor's; the others are as told. */
 static void
 check_modseqs(const struct model *m)
 {
@@ -138,7 +138,7 @@ check_since(const struct model *m, uint64_t v)
 	roaring_bitmap_free(own);
 }
 
-/* The rows of all of it, some of which say again what the header has, give the same. */
+/* All rows, some of which repeat what the header has, give the same result. */
 static void
 check_rows(const struct own_seen *o)
 {
@@ -192,8 +192,8 @@ as_told(void **state)
 	own_unref(&m.own);
 }
 
-/* Another reader's changes are nowhere in it: two users of one mailbox, one of whom reads much, and
- * the numbers of the other are what they would be alone. */
+/* Another reader's changes never show: of two users of one mailbox one reads much, and the other's
+ * numbers are what they would be alone. */
 static void
 nobody_learns(void **state)
 {
@@ -217,7 +217,7 @@ nobody_learns(void **state)
 	own_unref(&busy.own);
 }
 
-/* Sets without end: fewer changes are known. */
+/* Huge sets: fewer changes are remembered. */
 static void
 bounded(void **state)
 {
@@ -264,7 +264,7 @@ retained(void **state)
 	roaring_bitmap_free(left);
 }
 
-/* No bytes of a row are taken for what they are not. */
+/* No bytes are mistaken for a valid row. */
 static void
 any_bytes(void **state)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is done to many messages at once goes in pieces: how much one batch holds, what is there
- * when one fails or the machine does, and whose turn it is in between
- * (src/store/kinds/change_copy.c, src/store/change/copier.c). */
+/* Changes to many messages go in pieces: how much a batch holds, what exists when a batch or the
+ * machine fails, and whose turn it is in between (src/store/kinds/change_copy.c,
+ * src/store/change/copier.c). */
 #include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,7 +22,7 @@
 #define LOTS 5000     /* two pieces of an EXPUNGE */
 #define OPS_MOST 2600 /* of a batch */
 
-/* So many messages, in one change. */
+/* Adds so many messages, in one change. */
 static void
 fill(struct kit *kit, struct store_mailbox *mb, unsigned n, unsigned flags)
 {
@@ -50,7 +50,7 @@ messages(const struct store_mailbox *mb)
 	return c.messages;
 }
 
-/* Each message has a summary, and a new one gets a UID above all. */
+/* Each message has a summary, and a new one gets a UID above all others. */
 static void
 assert_usable(struct kit *kit, struct store_mailbox *mb)
 {
@@ -91,7 +91,7 @@ by_number(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-/* Each of them is in one of the two, once; others are, too, that have come since. */
+/* Each is in one of the two, once; so are others that have been added since. */
 static void
 assert_each_once(const uint64_t *want, struct store_mailbox *a, struct store_mailbox *b)
 {
@@ -154,7 +154,7 @@ in_pieces(const struct engine_class *engine, enum store_change_kind kind)
 	assert_int_equal(messages(box), MANY + 2);
 	assert_int_equal(messages(kit.inbox), kind == STORE_CHANGE_COPY ? MANY : 0);
 	assert_usable(&kit, box);
-	/* As the power goes before each of the commits */
+	/* As after a power cut before each of the commits */
 	for (unsigned i = 0; i < seen.commits; i++) {
 		unsigned there, here;
 
@@ -185,8 +185,8 @@ pieces(void **state)
 	in_pieces(&engine_rocks_class, STORE_CHANGE_MOVE);
 }
 
-/* The nth commit of a COPY fails: nothing of it is there, or all when it was the last one and
- * happened, and then goes on. */
+/* The nth commit of a COPY fails: nothing of it exists, or everything if it was the last one and
+ * happened; then the COPY is repeated. */
 static void
 copy_fails(uint64_t nth, enum ts_err err, bool happened, unsigned there)
 {
@@ -252,7 +252,7 @@ moving_begin(struct moving *m, const struct engine_class *engine)
 	qsort(m->blob, MANY, sizeof *m->blob, by_number);
 }
 
-/* What was answered was done; the rest was not, or nobody knows. */
+/* What was reported was done; the rest was not, or nobody knows. */
 static void
 moving_run(struct moving *m, enum ts_err err, size_t answered, size_t moved)
 {
@@ -277,7 +277,7 @@ moving_run(struct moving *m, enum ts_err err, size_t answered, size_t moved)
 	assert_each_once(m->blob, m->kit.inbox, m->box);
 }
 
-/* The same when the store is opened again, and the rest can be moved. */
+/* The same after reopening the store, and the rest can be moved. */
 static void
 moving_end(struct moving *m, bool crash)
 {
@@ -312,7 +312,7 @@ move_fails(uint64_t nth, enum ts_err err, bool happened, bool crash)
 	moving_end(&m, crash);
 }
 
-/* A later piece is not taken in: its keyword is one too many. */
+/* A later piece is refused: it has one keyword too many. */
 static void
 move_refused(const struct engine_class *engine, uint32_t uid, size_t moved)
 {
@@ -346,7 +346,7 @@ moves_fail(void **state)
 	move_refused(&engine_rocks_class, 501, 500);
 }
 
-/* It cannot be taken away at once, so UIDs are refused until the background has done it. */
+/* It cannot be removed at once, so no UIDs are assigned until the background has removed it. */
 static void
 put_off(void **state)
 {
@@ -360,7 +360,7 @@ put_off(void **state)
 	box = kit_mailbox(kit.account, "Box");
 	fill(&kit, kit.inbox, MANY, 0);
 	store_background_wait(kit.store);
-	/* Keywords do not fit: known at the end, and then the disk is full. */
+	/* Keywords do not fit: noticed at the end, and then the disk is full. */
 	kit_flags(&kit, kit.inbox, 1, MANY, STORE_FLAGS_ADD, 0, "one");
 	for (unsigned i = 0; i < kit.opt.max_keywords; i++) {
 		char name[16];
@@ -382,7 +382,7 @@ put_off(void **state)
 	kit_close(&kit);
 }
 
-/* With so much memory in all; `more`: for the summaries of a piece. */
+/* With so much memory altogether; `more`: for the summaries of a piece. */
 static enum ts_err
 with_memory(enum store_change_kind kind, uint64_t each, uint64_t more)
 {
@@ -416,8 +416,8 @@ with_memory(enum store_change_kind kind, uint64_t each, uint64_t more)
 	return err;
 }
 
-/* What the help of store.copy_memory says: 400 bytes for each message of a COPY, 24 of a MOVE, and
- * the structures of 500 at a time. */
+/* As the help for store.copy_memory says: 400 bytes per message for a COPY, 24 for a MOVE, and the
+ * structures of 500 at a time. */
 static void
 memory(void **state)
 {
@@ -489,8 +489,8 @@ send(struct store_change *c, struct ask *ask)
 	store_submit(c);
 }
 
-/* While a COPY is under way another user's change in the same lane is done; what would give UIDs
- * in the mailbox waits for it. */
+/* During a COPY another user's change in the same lane is carried out; whatever would assign UIDs
+ * in the mailbox waits. */
 static void
 turns(void **state)
 {
@@ -593,7 +593,7 @@ rename_in_pieces(const struct engine_class *engine)
 	kit_close(&kit);
 }
 
-/* The n-th commit fails: a part of INBOX is moved, and the answer says which. */
+/* The n-th commit fails: part of INBOX is moved, and the response says which. */
 static void
 rename_fails(unsigned count, uint64_t nth, bool move, size_t moved)
 {
@@ -638,7 +638,7 @@ pieces_fail(void **state)
 	rename_fails(MANY, 2, true, 500);
 }
 
-/* What fits into one piece takes one commit, so that it cannot be done in part. */
+/* What fits into one piece takes one commit, so it cannot be done in part. */
 static void
 rename_small(void **state)
 {
@@ -656,7 +656,7 @@ rename_small(void **state)
 
 #define CHILDREN 1500
 
-/* The children are as they were, under the new name. */
+/* The children are unchanged, under the new name. */
 static void
 assert_renamed(struct kit *kit, uint32_t first)
 {
@@ -702,7 +702,7 @@ rename_parent(const struct engine_class *engine)
 	assert_renamed(&kit, first);
 	kit_reopen(&kit);
 	assert_renamed(&kit, first);
-	/* Its old name has never had such a value, nor has that of one that is moved there. */
+	/* Its old name has never had such a value, nor has the name of one that is moved there. */
 	last = first + CHILDREN;
 	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "P/3", NULL), TS_OK);
 	assert_true(store_account_lookup(kit.account, STR("P/3"), &info));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Properties of accounts and mailboxes: what a change does and refuses, that
- * RENAME carries them and DELETE takes them away, that flushes that fail and
- * power cuts leave all of a change or nothing; and the sums of an account.
+ * Properties of accounts and mailboxes: what a change does and refuses, that RENAME keeps them and
+ * DELETE removes them, that failed flushes and power cuts leave all of a change or nothing; and an
+ * account's sums.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,7 +22,7 @@
 #define MSG "Subject: one\r\n\r\nHello\r\n"
 
 struct props {                    /* a change of one or two */
-	const char *name, *value; /* value NULL: it goes */
+	const char *name, *value; /* value NULL: removed */
 	const char *name2, *value2;
 };
 
@@ -92,7 +92,7 @@ put_and_removed(void **state)
 	assert_null(store_properties_get(t, STR("acl/a")).p);
 	assert_int_equal(store_properties_from(t, STR("acl/b")), 1);
 	assert_int_equal(store_properties_from(t, STR("b")), 2);
-	/* A table that somebody has stays what it is. */
+	/* A table that is in use never changes. */
 	assert_int_equal(put(&kit, kit.inbox, "acl/al", NULL), TS_OK);
 	expect(store_mailbox_properties(kit.inbox), "acl/bob=lr");
 	expect(t, "acl/al= acl/bob=lr");
@@ -112,8 +112,8 @@ told(void *arg)
 	++*(unsigned *)arg;
 }
 
-/* One of a mailbox is a change of it, unless nobody else is to notice; what changes nothing is
- * none. */
+/* A mailbox's property is a change of the mailbox, unless nobody else is to notice; without an
+ * effect it is none. */
 static void
 modseq_is_raised(void **state)
 {
@@ -209,7 +209,7 @@ bounded(void **state)
 	assert_int_equal(put(&kit, kit.inbox, "a", "1234567890"), TS_OK);
 	assert_int_equal(put(&kit, kit.inbox, "b", "1"), TS_OK);
 	assert_int_equal(put(&kit, kit.inbox, "c", "1"), TS_OK);
-	/* Lower ones than there are already. */
+	/* Lower limits than what exists already. */
 	kit.opt.max_properties = 2;
 	kit.opt.property_bytes = 5;
 	kit_reopen(&kit);
@@ -218,7 +218,7 @@ bounded(void **state)
 	assert_int_equal(put(&kit, kit.inbox, "b", "12345"), TS_OK);
 	assert_int_equal(put(&kit, kit.inbox, "c", NULL), TS_OK);
 	assert_int_equal(put(&kit, NULL, "c", "1"), TS_OK);
-	/* All of the account: "a" 11, "b" 6, "c" 2. */
+	/* The whole account: "a" 11, "b" 6, "c" 2. */
 	kit.opt.property_total = 19;
 	kit_reopen(&kit);
 	assert_int_equal(refused(&kit, NULL, "d", ""), STORE_LIMIT_PROPERTY_TOTAL);
@@ -228,7 +228,7 @@ bounded(void **state)
 	kit_close(&kit);
 }
 
-/* Keys of a kind in the account; through a second engine on an image. */
+/* The number of keys of a kind in the account; through a second engine on an image. */
 static unsigned
 rows(struct kit *kit, enum key_kind kind)
 {
@@ -284,7 +284,7 @@ go_with_the_mailbox(void **state)
 	kit_close(&kit);
 }
 
-/* An INBOX that gets the UIDVALIDITY of another place is a new one with the same properties. */
+/* An INBOX that gets another UIDVALIDITY is a new one with the same properties. */
 static void
 go_with_the_place(void **state)
 {
@@ -308,7 +308,7 @@ go_with_the_place(void **state)
 	kit_close(&kit);
 }
 
-/* A flush that fails, of known and of unknown outcome: what is told is what is on disk. */
+/* A failed flush, of known and of unknown outcome: what is reported is what is on disk. */
 static void
 flush_fails(void **state)
 {
@@ -329,7 +329,7 @@ flush_fails(void **state)
 		engine_mem_fail(kit.disk, ENGINE_MEM_COMMIT, 1, err, happened == 1);
 		assert_int_equal(put(&kit, NULL, "a", "2"), err);
 		expect(store_account_properties(kit.account), happened == 1 ? "a=2" : "a=1");
-		/* The same once more: nobody takes what failed for what is there. */
+		/* The same again: what failed is not mistaken for what exists. */
 		assert_int_equal(put(&kit, NULL, "a", "2"), TS_OK);
 		assert_int_equal(put(&kit, kit.inbox, "b", "3"), TS_OK);
 		kit_crash(&kit);
@@ -548,7 +548,7 @@ sums_follow(void **state)
 	kit_close(&kit);
 }
 
-/* One that nobody has loaded is read from its rows. */
+/* An account that is not loaded is read from its rows. */
 static void
 sums_of_the_disk(void **state)
 {
@@ -595,7 +595,7 @@ own_id(void **state)
 	assert_true(str_eq(store_own_id(kit.store), STR("0123456789abcdef")));
 	kit_close(&kit);
 
-	/* Random ones otherwise, and the same after a crash. */
+	/* Otherwise random ids, and the same after a crash. */
 	kit.disk = engine_mem_disk_new();
 	kit.opt.engine_options.own = kit.disk;
 	assert_int_equal(store_open(&kit.opt, &kit.store, &text), TS_OK);

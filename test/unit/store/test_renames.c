@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* RENAME of a mailbox with more below it than one batch takes:
+/* RENAME of a mailbox with more mailboxes below it than fit into one batch:
  * src/store/kinds/change_rename_many.c. */
 #include <semaphore.h>
 #include <setjmp.h>
@@ -67,7 +67,7 @@ listed(const struct kit *kit)
 	return last[1].n;
 }
 
-/* P and what is below it, a name that was used, one that is subscribed, one of each that stays. */
+/* P and the mailboxes below it, a name that was used, a subscribed one, one of each that stays. */
 static void
 set_up(struct kit *kit)
 {
@@ -87,7 +87,7 @@ set_up(struct kit *kit)
 	store_background_wait(kit->store);
 }
 
-/* Have all of them the new names, or all the old ones?  What follows is right in both cases. */
+/* Whether all have the new names, or all the old ones.  Later steps are right in both cases. */
 static bool
 all_or_none(struct kit *kit)
 {
@@ -146,7 +146,7 @@ whole(const struct engine_class *engine)
 		}
 		kit_reopen(&kit);
 	}
-	/* The old names do not get a value that they had. */
+	/* The old names do not get an earlier value. */
 	for (unsigned i = 0; i < MANY; i += MANY - 1) {
 		(void)snprintf(name, sizeof name, "P/%04u", i);
 		c = kit_change(&kit, STORE_CHANGE_CREATE);
@@ -163,7 +163,7 @@ whole(const struct engine_class *engine)
 		renamed += all_or_none(&kit);
 		assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "After", NULL), TS_OK);
 	}
-	/* With the first commit it is done. */
+	/* The first commit does it. */
 	assert_true(engine != NULL || renamed == seen.commits - 1);
 	kit_close(&kit);
 }
@@ -176,7 +176,7 @@ crashes(void **state)
 	whole(&engine_rocks_class);
 }
 
-/* The nth commit fails; err is what the user hears. */
+/* The nth commit fails; err is what the user gets. */
 static void
 fails(uint64_t nth, enum ts_err fault, bool happened, enum ts_err err, bool renamed)
 {
@@ -187,7 +187,7 @@ fails(uint64_t nth, enum ts_err fault, bool happened, enum ts_err err, bool rena
 	assert_int_equal(kit_name(&kit, STORE_CHANGE_RENAME, "P", "Q"), err);
 	assert_int_equal(count_below(&kit, "Q"), renamed ? MANY : 0);
 	assert_int_equal(count_below(&kit, "P"), renamed ? 0 : MANY);
-	/* Rows that cannot be written: nothing more is named until they are. */
+	/* Rows that cannot be written: no more names change until they are. */
 	if (nth > 1)
 		assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "X", NULL), TS_UNAVAILABLE);
 	while (store_background_step(kit.store))
@@ -219,7 +219,7 @@ failures(void **state)
 	}
 }
 
-/* What fails for the rows, and the server is stopped before they can be written. */
+/* Writing the rows fails, and the server is stopped before they can be written. */
 static void
 put_off(void **state)
 {
@@ -232,7 +232,7 @@ put_off(void **state)
 	assert_true(rename_pending(kit.store, kit.account->id));
 	kit_reopen(&kit);
 	assert_true(all_or_none(&kit));
-	/* Not at the start either: those who want to read the names wait for it. */
+	/* Not at the start either: whoever wants to read the names waits for it. */
 	engine_mem_fail(kit.disk, ENGINE_MEM_COMMIT, 3, TS_FULL, false);
 	assert_int_equal(kit_name(&kit, STORE_CHANGE_RENAME, "Q", "P"), TS_OK);
 	kit_shut(&kit);
@@ -256,7 +256,7 @@ put_off(void **state)
 	engine_mem_disk_free(&kit.disk);
 }
 
-/* A new name that is below the old one: no row is written twice. */
+/* A new name above the old one: no row is written twice. */
 static void
 upwards(void **state)
 {
@@ -282,7 +282,7 @@ upwards(void **state)
 	kit_close(&kit);
 }
 
-/* Names that were used all get a new UIDVALIDITY, each another one, above all that were given. */
+/* Used names all get a new UIDVALIDITY, each a different one, above all earlier ones. */
 static void
 there_and_back(void **state)
 {
@@ -350,11 +350,11 @@ refused(void **state)
 struct gate {
 	sem_t entered, go;
 	_Atomic int
-	    wait_for; /* the next commit of the copier's (1), or of the lane's that shows (2) */
+	    wait_for; /* the next commit by the copier (1), or by the lane, which shows it (2) */
 };
 
-/* A batch of the copier's has more rows than any other; one that shows puts a record of a RENAME.
- */
+/* The copier's batch has more rows than any other; the one that shows it has a record of a
+ * RENAME. */
 static int
 kind_of(const struct engine_batch *batch)
 {
@@ -409,7 +409,7 @@ take_mark(struct str name, const struct store_mark *mark, void *arg)
 	return true;
 }
 
-/* While it is shown, and while its rows are written: others of the account, and of the lane. */
+/* While it is shown, and while its rows are written: others in the account, and in the lane. */
 static void
 meanwhile(void **state)
 {
@@ -447,7 +447,7 @@ meanwhile(void **state)
 	loop_fake_run(loop);
 	assert_int_equal(done, 1);
 	assert_int_equal(c[0]->err, TS_OK);
-	/* What changes the list waits; nobody believes that nothing has happened to it. */
+	/* Changes of the list wait; nobody believes that nothing has happened to it. */
 	c[1] = submit(&kit, loop, STORE_CHANGE_CREATE, "P", NULL, &done);
 	c[2] = submit(&kit, loop, STORE_CHANGE_RENAME, "Q", "R", &done);
 	c[3] = submit(&kit, loop, STORE_CHANGE_SUBSCRIBE, "R", NULL, &done);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The summary of a message that comes in is made in slices, and not for nobody. */
+/* A new message's summary is made in slices, and not if nobody wants it any more. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,7 +36,7 @@ counted_done(struct work *work)
 	((struct counted *)(void *)work)->done = true;
 }
 
-/* size bytes of small parts for user 1, all of it written; the summary is made next. */
+/* Writes size bytes of small parts for user 1; the summary comes next. */
 static struct store_upload *
 upload_parts(struct kit *kit, size_t size, enum ts_err *err_r)
 {
@@ -96,7 +96,8 @@ others_in_between(size_t size, uint64_t threshold)
 	kit_close(&kit);
 }
 
-/* A large one's summary, and one of a store that has them in its records, is made in slices. */
+/* The summary of a large message, or in a store that keeps them in its records, is made in
+ * slices. */
 static void
 summary_slices(void **state)
 {
@@ -105,7 +106,7 @@ summary_slices(void **state)
 	others_in_between(4u << 20, 16u << 20);
 }
 
-/* Whoever sent it is gone: no slice comes after that, and nothing is left of it. */
+/* The sender is gone: no slice follows, and nothing is left. */
 static void
 left_in_between(size_t size, uint64_t threshold)
 {

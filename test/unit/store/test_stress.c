@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Everything at once: threads that append, flag, expunge, copy, move, rename,
- * create and delete in two accounts, readers beside them, watches that come
- * and go, states that are evicted all the time, and commits that fail.  What
- * holds then: numbers never go back, what is seen agrees with itself, and
- * after a crash there is what there was.  Meant for ThreadSanitizer.
+ * Everything at once: threads that append, flag, expunge, copy, move, rename, create and delete in
+ * two accounts, readers beside them, watches that come and go, constant eviction of states, and
+ * commits that fail.  Nevertheless numbers never go back, what is seen is consistent, and after a
+ * crash everything is as before.  Meant for ThreadSanitizer.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -56,7 +55,7 @@ any_box(struct shared *all, unsigned *seed)
 
 	if (i < BOXES)
 		(void)snprintf(name, sizeof name, "box%u", i);
-	/* May be gone, or not readable while the engine is being reopened. */
+	/* It may be gone, or unreadable while the engine is being reopened. */
 	if (store_mailbox_load(all->account[(unsigned)rand_r(seed) % 2], str_of(name), &mb) !=
 	    TS_OK)
 		return NULL;
@@ -151,7 +150,7 @@ told(void *arg)
 	(*(unsigned *)arg)++;
 }
 
-/* Looks at a mailbox a few times: it agrees with itself, and its numbers grow. */
+/* Reads a mailbox a few times: it is consistent, and its numbers increase. */
 static void
 look(struct store_mailbox *mb)
 {
@@ -186,7 +185,7 @@ listed(const struct store_mailbox_info *info, void *arg)
 	return true;
 }
 
-/* What waits in a real loop; a fake one belongs to one thread. */
+/* Runs what waits in a real loop; a fake one belongs to one thread. */
 static void
 turn(struct loop *loop)
 {
@@ -222,7 +221,7 @@ reader(void *arg)
 	return NULL;
 }
 
-/* One commit in forty fails, one way or another. */
+/* One commit in forty fails, in one way or another. */
 static enum ts_err
 fail_some(const struct engine_batch *batch, void *arg)
 {
@@ -289,8 +288,8 @@ run(bool faults)
 	}
 	loop_fake_run(kit.loop);
 	if (faults) {
-		/* Until nothing is in doubt any more.  What runs in the background counts, too, and
-		   may meet the next fault. */
+		/* Until nothing is in doubt.  What runs in the background counts, too, and may meet
+		 * the next fault. */
 		enum ts_err err = TS_UNKNOWN;
 
 		for (unsigned tries = 0; tries < 10 && err != TS_OK; tries++) {

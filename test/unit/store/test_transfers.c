@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Messages that go from one account to another, cut at each commit, and messages that several have.
- */
+/* Messages that move between accounts, cut at each commit, and messages that several accounts
+ * share. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -61,7 +61,7 @@ readable(uint32_t uid, enum ts_err err, struct str summary, void *arg)
 	return true;
 }
 
-/* Blobs and summaries of all messages are there. */
+/* The blobs and summaries of all messages exist. */
 static void
 check_contents(struct kit *kit, struct store_mailbox *mb)
 {
@@ -81,8 +81,8 @@ check_contents(struct kit *kit, struct store_mailbox *mb)
 	}
 }
 
-/* How many keys of a kind there are, of accounts or of the store itself; through a second engine on
- * an image. */
+/* The number of keys of a kind, of accounts or of the store itself; through a second engine on an
+ * image. */
 static unsigned
 count_keys(struct kit *kit, enum key_kind kind, bool own)
 {
@@ -156,7 +156,7 @@ cut(enum store_change_kind kind)
 		store_background_wait(kit.store);
 		check_contents(&kit, mb);
 		check_contents(&kit, kit.inbox);
-		/* No intent, no claim, no queue is left; a blob of both has two holders. */
+		/* No intent, claim or queue is left; a shared blob has two holders. */
 		assert_int_equal(keys(&kit, KEY_INTENT), 0);
 		assert_int_equal(own_keys(&kit, KEY_INTENT), 0);
 		assert_int_equal(own_keys(&kit, KEY_CLAIM), 0);
@@ -188,8 +188,8 @@ cut_move(void **state)
 	cut(STORE_CHANGE_MOVE);
 }
 
-/* What a refused import leaves: neither intent nor claim, and the messages where they were.  So
- * their bytes go with them. */
+/* After a refused import there is neither intent nor claim, and the messages are where they were.
+ * So their bytes go with them. */
 static void
 assert_released(struct kit *kit)
 {
@@ -219,7 +219,7 @@ assert_released(struct kit *kit)
 	store_mailbox_unref(&mb);
 }
 
-/* Bob's INBOX has all the keywords that it may have. */
+/* Bob's INBOX has as many keywords as it may have. */
 static void
 prepare_full_bob(struct kit *kit)
 {
@@ -269,8 +269,8 @@ full_after_the_first(const struct engine_batch *batch, void *arg)
 	return ++*(unsigned *)arg == 1 ? TS_OK : TS_FULL;
 }
 
-/* The export was the last that could be written: import and abort are both refused, and the
- * background releases the claims when there is room again. */
+/* The export was the last batch that could be written: import and abort are both refused, and the
+ * background releases the claims once there is room again. */
 static void
 refused_abort(enum store_change_kind kind)
 {
@@ -307,9 +307,8 @@ refused(void **state)
 /* ---- one message, several handles ---- */
 
 /*
- * The first recipient has expunged the message before the second one gets it, and the collector has
- * passed it by.  used: then the second one has the bytes; otherwise they go, and nobody has to come
- * by for that.
+ * The first recipient expunges the message before the second one gets it, and the collector skips
+ * it.  used: the second one then gets the bytes; otherwise they go, without another visit.
  */
 static void
 shared_handle(uint64_t threshold, bool used)
@@ -356,7 +355,7 @@ shared(void **state)
 	shared_handle(1, true);
 }
 
-/* A move that was cut in two, and its record damaged: the store opens all the same. */
+/* A move was cut in two and its record is damaged: the store opens nevertheless. */
 static void
 damaged_intent(void **state)
 {
@@ -424,8 +423,8 @@ expunge_first(struct kit *kit, struct store_mailbox *mb, uint32_t uid)
 	assert_int_equal(kit_expunge(kit, mb), TS_OK);
 }
 
-/* Bob had a message of Ada's, and gets it again while his holder, or claim, is taken away.  Then
- * Ada expunges hers: he keeps his.  False: there were not so many looks. */
+/* Bob had a message of Ada's, and gets it again while his holder, or claim, is being removed.  Then
+ * Ada expunges hers: he keeps his.  False: there were fewer looks. */
 static bool
 comes_again(unsigned at, bool claim)
 {

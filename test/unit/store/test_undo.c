@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A commit that fails: what a change did beside messages and names is taken back,
- * and if it turns out to be there all the same, it stays.  (Properties, RENAME of
- * very many and users' own \Seen have tests of their own.)
+ * A commit that fails: everything a change did besides messages and names is undone, and if it
+ * turns out to exist nevertheless, it stays.  (Properties, RENAME of very many and users' own \Seen
+ * have tests of their own.)
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -36,7 +36,7 @@ long_text(struct buf *b)
 	return buf_as_str(b);
 }
 
-/* A file that no change took goes; one that a change took after all stays. */
+/* A file that no change took is removed; one that a change took after all stays. */
 static void
 append(void **state)
 {
@@ -62,7 +62,7 @@ append(void **state)
 	}
 }
 
-/* What was not expunged is there, and goes when it is asked for again. */
+/* What was not expunged exists, and a second request removes it. */
 static void
 expunge(void **state)
 {

@@ -13,6 +13,6 @@ struct po_entry {
 /* Appends the bytes of a .mo file with these entries and a header, in UTF-8. */
 void po_put(struct buf *mo, const struct po_entry *entries, size_t n);
 /* The same from the text of a .po file: comments, msgid and msgstr, strings in several pieces.  An
- * entry without a translation is left out, or with `identity` its own translation. */
+ * untranslated entry is left out, or with `identity` translated as itself. */
 void po_compile(struct buf *mo, struct str po, bool identity);
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Catalogues: what is found in them, and what is refused when they are read. */
+/* Catalogues: what is found in them, and what is refused at loading. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -93,7 +93,7 @@ values_go_into_the_translated_format(void **state)
 	buf_fini(&out);
 }
 
-/* What a format takes from the stack must be what the caller puts there. */
+/* A format must take from the stack what the caller puts there. */
 static void
 other_conversions_are_refused(void **state)
 {
@@ -173,7 +173,8 @@ other_files_are_refused(void **state)
 	buf_fini(&latin);
 }
 
-/* Whatever a byte becomes and wherever the file ends: no read beyond it (sanitizers look). */
+/* Whatever a byte becomes and wherever the file ends, nothing is read beyond it (sanitizers
+ * check). */
 static void
 damaged_files(void **state)
 {
@@ -285,7 +286,7 @@ a_folder_has_a_file_for_each_language(void **state)
 	assert_string_equal(texts_find(texts_set_find(set, STR("DE")), "Done"), "Fertig");
 	assert_string_equal(texts_find(texts_set_find(set, STR("pt-br")), "Done"), "Done");
 	assert_null(texts_set_find(set, STR("fr")));
-	/* Named: the file and the entry, as far as that helps, then how many there are. */
+	/* It names the file and the entry, if that helps, then how many there are. */
 	assert_non_null(strstr(buf_cstr(&faults), "/fr.mo: not a catalogue (.mo)\n"));
 	assert_non_null(strstr(buf_cstr(&warnings), "/pt-BR.mo: \"Done\": the conversions (%s)"));
 	assert_non_null(strstr(buf_cstr(&warnings), "/pt-BR.mo: 2 entries more are refused\n"));
@@ -296,7 +297,7 @@ a_folder_has_a_file_for_each_language(void **state)
 	texts_set_unref(&set);
 	assert_string_equal(texts_find(texts_set_find(same, STR("de")), "Done"), "Fertig");
 	texts_set_unref(&same);
-	/* Tags are the same whatever their case. */
+	/* Tags are case-insensitive. */
 	write_file("PT-br.mo", buf_as_str(&mo));
 	faults.n = 0;
 	set = texts_set_load(folder, &faults, &warnings);

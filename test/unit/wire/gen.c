@@ -27,7 +27,7 @@ gen_one_in(struct gen *g, unsigned n)
 	return gen_below(g, n) == 0;
 }
 
-/* Of few bits more often than of many. */
+/* Small numbers more often than large ones. */
 static uint64_t
 number63(struct gen *g)
 {
@@ -60,7 +60,7 @@ gen_atom(struct gen *g)
 	return of_chars(g, "abcXYZ019-_.$+&!#'/:;=?@^`|~[}", 1 + gen_below(g, 8));
 }
 
-/* In capitals, and none that wire knows. */
+/* In capitals, and unknown to wire. */
 static struct str
 name(struct gen *g)
 {
@@ -109,7 +109,7 @@ pattern(struct gen *g)
 	return gen_one_in(g, 3) ? gen_mailbox(g) : str_of(patterns[gen_below(g, 6)]);
 }
 
-/* Raw, as the value of a parameter is. */
+/* Raw, like a parameter's value. */
 static struct str
 value(struct gen *g)
 {
@@ -119,7 +119,7 @@ value(struct gen *g)
 	return str_of(values[gen_below(g, 8)]);
 }
 
-/* What a response has: a word, too. */
+/* A value in a response, which may also be a word. */
 static struct str
 told_value(struct gen *g)
 {

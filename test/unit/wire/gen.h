@@ -2,9 +2,8 @@
 #ifndef TEST_UNIT_WIRE_GEN_H
 #define TEST_UNIT_WIRE_GEN_H
 /*
- * Values of every struct of wire that a printer takes and its parser gives back
- * to the same, by a generator of numbers with a fixed seed.  They live in the
- * arena.
+ * Generates values of every struct of wire that prints and parses to the same, from random numbers
+ * with a fixed seed.  They are in the arena.
  */
 #include "same.h"
 #include "wire/ext/thread.h"
@@ -38,7 +37,7 @@ struct wire_fetch gen_fetch(struct gen *g);
 struct wire_search gen_search(struct gen *g);
 struct wire_sort gen_sort(struct gen *g);
 struct wire_thread gen_thread(struct gen *g);
-/* Takes the keys that gen_search() makes up. */
+/* Accepts the keys that gen_search() invents. */
 wire_key_ext_f gen_key_ext;
 struct wire_append_message gen_append_message(struct gen *g);
 

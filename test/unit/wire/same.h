@@ -2,8 +2,8 @@
 #ifndef TEST_UNIT_WIRE_SAME_H
 #define TEST_UNIT_WIRE_SAME_H
 /*
- * Do two structs of wire say the same?  For round trips: what was printed is parsed again.  Texts
- * are compared byte by byte, NIL is not "", and lists have their order.
+ * Whether two structs of wire are the same.  For round trips: what was printed is parsed again.
+ * Texts are compared byte by byte, NIL is not "", and the order of lists matters.
  */
 #include "wire/cmd/append.h"
 #include "wire/cmd/auth.h"

@@ -28,9 +28,8 @@ end(void **state)
 }
 
 /*
- * Runs the arguments of an APPEND through framer and parser as a server does,
- * and writes down what happened: "box:12+", "box:3~", "end", "bad".  Message
- * bytes are dropped.
+ * Runs the arguments of an APPEND through framer and parser as a server does, and records what
+ * happens: "box:12+", "box:3~", "end", "bad".  Drops the messages' bytes.
  */
 static const char *
 run(struct str bytes)
@@ -46,7 +45,7 @@ run(struct str bytes)
 	for (;;) {
 		enum wire_frame_result framed = wire_frame_scan(&f, &limits, bytes);
 		size_t n = framed == WIRE_FRAME_DONE ? f.end : f.lit.data;
-		/* a copy that goes away: nothing may point into it */
+		/* a copy that is freed: nothing may point into it */
 		struct buf segment = {0};
 		enum wire_append_result fed;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Round trips: what the printers of commands and responses print, their parsers
- * read to the same, for thousands of values of each kind in both dialects.
+ * Round trips: what the printers of commands and responses print, their parsers read back
+ * unchanged, for thousands of values of each kind in both dialects.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +12,7 @@
 
 #include "gen.h"
 #include "wire/cmd.h"
+#include "wire/cmd/condstore.h"
 #include "wire/ext/enable.h"
 #include "wire/ext/objectid.h"
 #include "wire/frame.h"
@@ -21,7 +22,7 @@
 
 static const struct wire_dialect utf8 = {.rev2 = true, .utf8 = true};
 
-/* One round: a value, what it was printed as, and a cursor over that. */
+/* One round: a value, its printed form, and a cursor over that. */
 struct round {
 	struct gen g;
 	const struct wire_dialect *d;
@@ -37,7 +38,7 @@ fail_round(const struct round *r, const char *what)
 	fail();
 }
 
-/* The framer finds the end of what was printed, and nothing before it. */
+/* The framer finds the end of what was printed, and not before. */
 static void
 check_frame(const struct round *r)
 {
@@ -247,7 +248,7 @@ round_sasl(struct round *r)
 	CHECK(r, "challenge", wire_in_challenge(&r->in, &y), same_str(x, y));
 }
 
-/* Several messages, fed as the server does: the bytes of the messages are not in the text. */
+/* Several messages, fed as the server does: the text does not contain the messages' bytes. */
 static void
 round_append(struct round *r)
 {
@@ -319,8 +320,8 @@ round_id_response(struct round *r)
 	CHECK(r, "ID", wire_in_id(&r->in, &y), same_id(&x, &y));
 }
 
-/* A tree in the order of its response: siblings come in pairs or more below a message, and a thread
- * may have no first message. */
+/* A tree in the order of its response: there are at least two siblings below a message, and a
+ * thread may lack its first message. */
 static void
 print_random_thread(struct round *r, struct wire_thread_out *o, unsigned depth,
     struct wire_thread_data *x, size_t parent)
@@ -374,10 +375,9 @@ round_sort_data(struct round *r)
 {
 	struct wire_search_data x = gen_search_data(&r->g), y;
 
-	x.modseq = 0;
 	wire_out_sort_begin(&r->b);
 	wire_out_sort_add(&r->b, x.v, x.n);
-	wire_out_sort_end(&r->b);
+	wire_out_sort_end(&r->b, x.modseq);
 	read_response(r, "SORT");
 	CHECK(r, "SORT", wire_in_sort(&r->in, &y), same_search_data(&x, &y));
 }
@@ -438,6 +438,89 @@ round_objectid(struct round *r)
 }
 
 static void
+round_modseq(struct round *r)
+{
+	struct wire_modseq_key x = {.modseq = gen_u64(&r->g) >> 1}, y;
+	uint64_t told = 0;
+
+	if (gen_one_in(&r->g, 2)) {
+		x.entry = gen_text(&r->g);
+		x.type = gen_below(&r->g, 3);
+	}
+	wire_out_modseq_key(&r->b, r->d, &x);
+	wire_in_init(&r->in, buf_as_str(&r->b), r->g.a, r->d, NULL);
+	/* a quoted string has no line ends */
+	if (x.entry.p == NULL ||
+	    (memchr(x.entry.p, '\r', x.entry.n) == NULL &&
+	        memchr(x.entry.p, '\n', x.entry.n) == NULL && str_is_utf8(x.entry)))
+		CHECK(r, "MODSEQ", wire_in_modseq_key(&r->in, &y),
+		    x.modseq == y.modseq && x.type == y.type && same_str(x.entry, y.entry));
+	r->b.n = 0;
+	wire_out_modseq(&r->b, x.modseq);
+	wire_in_init(&r->in, buf_as_str(&r->b), r->g.a, r->d, NULL);
+	assert_true(wire_in_modseq_told(&r->in, &told) && told == x.modseq);
+}
+
+/* n numbers that ascend, in ranges. */
+static struct wire_set
+ascending(struct round *r, unsigned n)
+{
+	struct wire_set set = {.v = arena_zalloc(r->g.a, n * sizeof(struct wire_range))};
+	uint32_t last = 0;
+
+	while (n > 0) {
+		unsigned run = 1 + gen_below(&r->g, n);
+
+		last += 1 + gen_below(&r->g, 1000);
+		set.v[set.n++] = (struct wire_range){.lo = last, .hi = last + run - 1};
+		last += run - 1;
+		n -= run;
+	}
+	return set;
+}
+
+static void
+round_qresync(struct round *r)
+{
+	struct wire_qresync x = {.uidvalidity = 1 + (uint32_t)(gen_u64(&r->g) >> 33),
+	                        .modseq = gen_u64(&r->g) >> 1},
+	                    y;
+	unsigned pairs = gen_below(&r->g, 20);
+
+	if (gen_one_in(&r->g, 2))
+		x.known = ascending(r, 1 + gen_below(&r->g, 20));
+	if (pairs > 0) {
+		x.numbers = ascending(r, pairs);
+		x.uids = ascending(r, pairs);
+	}
+	wire_out_qresync(&r->b, &x);
+	wire_in_init(&r->in, buf_as_str(&r->b), r->g.a, r->d, NULL);
+	CHECK(r, "QRESYNC", wire_in_qresync(&r->in, &y),
+	    x.uidvalidity == y.uidvalidity && x.modseq == y.modseq &&
+	        same_set(&x.known, &y.known) && same_set(&x.numbers, &y.numbers) &&
+	        same_set(&x.uids, &y.uids));
+}
+
+static void
+round_vanished(struct round *r)
+{
+	struct wire_vanished x = {.earlier = gen_one_in(&r->g, 2),
+	                         .uids = ascending(r, 1 + gen_below(&r->g, 20))},
+	                     y;
+	struct wire_set_out set;
+
+	wire_out_vanished_begin(&r->b, x.earlier, &set);
+	for (size_t i = 0; i < x.uids.n; i++)
+		wire_set_out_add(&set, x.uids.v[i].lo, x.uids.v[i].hi);
+	wire_out_vanished_end(&set);
+	read_response(r, "VANISHED");
+	CHECK(r, "VANISHED", wire_in_vanished(&r->in, &y), x.earlier == y.earlier);
+	x.uids = wire_set_resolve(&x.uids, UINT32_MAX, r->g.a);
+	y.uids = wire_set_resolve(&y.uids, UINT32_MAX, r->g.a);
+	assert_true(same_set(&x.uids, &y.uids));
+}
+
+static void
 round_flags_line(struct round *r)
 {
 	struct wire_flags x = gen_flags(&r->g, true), y;
@@ -459,7 +542,7 @@ round_number(struct round *r)
 	assert_true(head.has_number && head.number == n && wire_in_end(&r->in));
 }
 
-/* A status response with any code and any text that may stand in one. */
+/* A status response with any code and any text that it may have. */
 static void
 round_cond(struct round *r)
 {
@@ -519,6 +602,9 @@ TEST(sort_data)
 TEST(thread_data)
 TEST(esearch)
 TEST(fetch_data)
+TEST(modseq)
+TEST(qresync)
+TEST(vanished)
 TEST(flags_line)
 TEST(objectid)
 TEST(number)
@@ -556,6 +642,9 @@ main(void)
 	    ROW(thread_data),
 	    ROW(esearch),
 	    ROW(fetch_data),
+	    ROW(modseq),
+	    ROW(qresync),
+	    ROW(vanished),
 	    ROW(flags_line),
 	    ROW(objectid),
 	    ROW(number),

@@ -50,7 +50,7 @@ parse_fetch(const char *items, struct wire_fetch *c)
 	return ok;
 }
 
-/* One item, printed as the response would name it. */
+/* An item, printed as the response would name it. */
 static void
 items_print_as_they_parse(void **state)
 {
@@ -266,7 +266,7 @@ search_keys(void **state)
 	    {"NOT NOT SEEN", "(and (not (not SEEN)))"},
 	    {"OR SEEN NOT OLD NEW", "(and (or SEEN (not OLD)) NEW)"},
 	    {"OR (SEEN FLAGGED) OR DRAFT RECENT", "(and (or (and SEEN FLAGGED) DRAFT RECENT))"},
-	    /* ORs within each other are one, on whichever side */
+	    /* nested ORs are one, on either side */
 	    {"OR OR SEEN OLD OR DRAFT RECENT NEW", "(and (or SEEN OLD DRAFT RECENT) NEW)"},
 	    {"OR NOT OR SEEN OLD DRAFT", "(and (or (not (or SEEN OLD)) DRAFT))"},
 	    {" ( SEEN   OLD )  NEW ", "(and (and SEEN OLD) NEW)"},

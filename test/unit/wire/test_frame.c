@@ -12,7 +12,7 @@
 static const struct wire_frame_limits limits = {
     .line = 100, .literal = 50, .command = 300, .literals = 3, .bare_lf = true};
 
-/* Feeds byte by byte until something happens; the count of bytes fed so far is kept. */
+/* Feeds byte by byte until something happens; *fed keeps the number of bytes. */
 static enum wire_frame_result
 feed(struct wire_frame *f, const struct wire_frame_limits *lim, struct str all, size_t *fed)
 {
@@ -164,7 +164,7 @@ nul_and_bare_lf(void **state)
 	    wire_frame_scan(&f, &limits, (struct str){"a \0b\r\n", 6}), WIRE_FRAME_BAD);
 	f = (struct wire_frame){0};
 	assert_int_equal(wire_frame_scan(&f, &strict, STR("a b\n")), WIRE_FRAME_BAD);
-	/* The CR at the end of a literal does not belong to the LF behind it. */
+	/* The CR at the end of a literal does not belong to the LF after it. */
 	f = (struct wire_frame){0};
 	assert_int_equal(wire_frame_scan(&f, &strict, STR("{1}\r\n\r\n")), WIRE_FRAME_LITERAL);
 	wire_frame_accept(&f);
@@ -187,7 +187,7 @@ streamed_literals_are_cut_out(void **state)
 	assert_int_equal(f.end, 2);
 }
 
-/* Skips with all.n bytes at hand, or one more at a time; returns where the command ended. */
+/* Skips with all.n bytes available, or one more at a time; returns where the command ended. */
 static size_t
 skip_all(struct wire_frame f, struct str all, bool slowly)
 {
@@ -212,11 +212,11 @@ refused_commands_are_skipped(void **state)
 	static const struct {
 		const char *text;
 		enum wire_frame_result result;
-		size_t end; /* SIZE_MAX: not there */
+		size_t end; /* SIZE_MAX: incomplete */
 	} cases[] = {
 	    /* synchronising: nothing follows */
 	    {"a X {99}\r\nb NOOP\r\n", WIRE_FRAME_LITERAL_TOO_BIG, 10},
-	    /* not synchronising: its bytes and the rest of the line do */
+	    /* not synchronising: its bytes and the rest of the line follow */
 	    {"a X {60+}\r\n"
 	     "012345678901234567890123456789012345678901234567890123456789 y\r\nb NOOP\r\n",
 	        WIRE_FRAME_LITERAL_TOO_BIG, 75},
@@ -224,7 +224,7 @@ refused_commands_are_skipped(void **state)
 	     "01234567890123456789012345678901234567890123456789\r\n0123456 {3+}\r\nb\r\n\r\nc "
 	     "N\r\n",
 	        WIRE_FRAME_LITERAL_TOO_BIG, 82},
-	    /* one that waits, behind one that does not */
+	    /* one that waits, after one that does not */
 	    {"a X {60+}\r\n"
 	     "012345678901234567890123456789012345678901234567890123456789 {7}\r\nb NOOP\r\n",
 	        WIRE_FRAME_LITERAL_TOO_BIG, 77},

@@ -40,7 +40,7 @@ over(const char *text, const struct wire_dialect *d)
 
 typedef bool read_f(struct wire_in *in, struct str *text_r);
 
-/* Reads text whole with fn; NULL expected: it must fail. */
+/* Parses the whole text with fn; expected NULL: it must fail. */
 static void
 check(read_f *fn, const char *text, const struct wire_dialect *d, const char *expected)
 {
@@ -94,7 +94,7 @@ astrings(void **state)
 	check(wire_in_astring, "{}\r\n", NULL, NULL);
 	check(wire_in_astring, "{3-}\r\nabc", NULL, NULL);
 	check(wire_in_astring, "{3}abc", NULL, NULL);
-	check(wire_in_astring, "~{3}\r\nabc", NULL, NULL); /* a literal8 is no astring */
+	check(wire_in_astring, "~{3}\r\nabc", NULL, NULL); /* a literal8 is not an astring */
 	check(wire_in_astring, "a*", NULL, NULL);
 	check(wire_in_astring, "a\\b", NULL, NULL);
 	check(wire_in_astring, "", NULL, NULL);
@@ -174,7 +174,7 @@ mailboxes(void **state)
 	check(wire_in_mailbox, "{7}\r\nEntw\xC3\xBCr", &utf8, "Entw\xC3\xBCr");
 	check(wire_in_mailbox, "{2}\r\n\xC3(", &utf8, NULL);
 	check(wire_in_mailbox, "a&b", NULL, NULL);
-	/* one spelling: normal form C */
+	/* one spelling: normalization form C */
 	check(wire_in_mailbox, "e&AwE-", NULL, "\xC3\xA9");
 	check(wire_in_mailbox, "\"e\xCC\x81\"", &utf8, "\xC3\xA9");
 	check(wire_in_mailbox, "&1V8-", NULL, "\xED\x95\x9F");

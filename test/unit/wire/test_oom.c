@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * When memory runs out at any place, the printers and parsers say so and leave
- * nothing behind: base and wire under an allocator that fails each time
- * somewhere else.
+ * When memory runs out at any point, the printers and parsers must report it and leave nothing
+ * behind: this runs base and wire under an allocator that fails at a different point each time.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,7 +24,7 @@
 
 static const struct wire_dialect utf8 = {.rev2 = true, .utf8 = true};
 
-/* A value, and how it is printed and parsed to the same. */
+/* A value, and how it prints and parses to the same. */
 struct subject {
 	struct gen g;
 	const struct wire_dialect *d;
@@ -34,7 +33,7 @@ struct subject {
 	bool (*parse)(const struct subject *s, struct wire_in *in);
 };
 
-/* A small first chunk: most of what is parsed needs another. */
+/* A small first chunk, so that most of what is parsed needs another. */
 static bool
 print_and_parse(void *arg, bool *oom)
 {
@@ -49,7 +48,7 @@ print_and_parse(void *arg, bool *oom)
 		if (!*oom) {
 			wire_in_init(&in, buf_as_str(&b), a, s->d, NULL);
 			ok = s->parse(s, &in);
-			/* A failure is one of the cursor's; it does not blame the peer. */
+			/* A failure belongs to the cursor; it does not blame the peer. */
 			assert_true(ok == (in.error == NULL));
 			assert_true(!in.impossible && !in.too_much);
 			assert_true(!ok || !*oom);
@@ -60,7 +59,7 @@ print_and_parse(void *arg, bool *oom)
 	return ok;
 }
 
-/* GEN makes x, PRINT and PARSE have it, and y to parse to; SAME compares. */
+/* GEN makes x, PRINT prints it, PARSE makes y of that; SAME compares. */
 #define SUBJECT(name, type, GEN, PRINT, PARSE, SAME)                                               \
 	static void print_##name(const struct subject *s, struct buf *b)                           \
 	{                                                                                          \
@@ -227,7 +226,7 @@ appends(void **state)
 	}
 }
 
-/* Names that are not in the form C, and INBOX in small letters: both are copied. */
+/* Names that are not in normalization form C, and INBOX in lower case: both are copied. */
 static bool
 keep_names(void *arg, bool *oom)
 {

@@ -51,7 +51,7 @@ strings(void **state)
 	printed("\"a \\\"b\\\\\"");
 	wire_out_string(&b, rev1, STR("a\r\nb"));
 	printed("{4}\r\na\r\nb");
-	/* Each of the two alone, too, has no place in a quoted string. */
+	/* Neither of the two may be in a quoted string, even alone. */
 	wire_out_string(&b, rev1, STR("a\rb"));
 	printed("{3}\r\na\rb");
 	wire_out_string(&b, rev1, STR("a\nb"));
@@ -93,7 +93,7 @@ mailboxes(void **state)
 	printed("\"Entw\xC3\xBCrfe&\"");
 }
 
-/* What the parser reads from the printed time must be the same. */
+/* Parsing the printed time must give the same time. */
 static void
 time_round_trip(int64_t unix_s, int zone)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The modifiers of PREVIEW: printed and parsed again, and what is none. */
+/* The modifiers of PREVIEW: printed and parsed again, and invalid ones. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -36,7 +36,7 @@ parse(const char *text, struct wire_set *set_r)
 	return wire_in_set(&in, set_r) && wire_in_end(&in);
 }
 
-/* As it prints, as it prints resolved with max 5, the highest with max 5. */
+/* As it prints, as it prints resolved with max 5, and its highest number with max 5. */
 static void
 parsing(void **state)
 {
@@ -227,7 +227,7 @@ names_to_use(void **state)
 	assert_false(wire_name_ok((struct str){"a\0b", 3}));
 }
 
-/* Both halves of what everybody who makes a mailbox asks. */
+/* Both halves of what everybody asks who makes a mailbox. */
 static void
 names_to_make(void **state)
 {

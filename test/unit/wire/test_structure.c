@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What mail makes of a message for FETCH, once and for all, is what wire reads: ENVELOPE, BODY and
- * BODYSTRUCTURE of messages that are as they should be, and of damaged ones.
+ * wire must parse what mail makes of a message for FETCH, once and for all: ENVELOPE, BODY and
+ * BODYSTRUCTURE, of valid and of damaged messages.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -110,7 +110,7 @@ as_it_should_be(void **state)
 	check_message(STR(""));
 }
 
-/* Bytes are changed, taken out, and put in twice. */
+/* Bytes are changed, removed and duplicated. */
 static void
 damaged(void **state)
 {

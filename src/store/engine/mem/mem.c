@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The engine for tests: see mem.h.  Three maps: keys, blobs that travelled in
- * batches, blob files; a reader takes a reference to a map's version and is
- * done with locks.  A batch is applied under the lock, so it is seen whole.
+ * The engine for tests: see mem.h.  It has three maps: keys, blobs that came in
+ * batches, blob files.  A reader takes a reference to a map's version and needs
+ * no lock after that.  A batch is applied under the lock, so it is seen whole.
  */
 #include "store/engine/mem/mem.h"
 
@@ -15,16 +15,16 @@
 enum mem_map { MAP_KEYS, MAP_BLOBS, MAP_FILES, MAPS };
 
 struct mem_fault {
-	uint64_t calls, at; /* at: the call that fails, 0: none */
+	uint64_t calls, at; /* at: the call that is to fail; 0: none */
 	enum ts_err err;
 	bool happened;
 };
 
 struct engine_mem_disk {
-	pthread_mutex_t lock; /* all below */
+	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t idle;  /* iters became 0 */
 	struct tree *maps[MAPS];
-	struct engine_batch *limbo; /* a batch whose commit was TS_UNKNOWN and that did happen */
+	struct engine_batch *limbo; /* a batch whose commit was TS_UNKNOWN but did happen */
 	struct mem_fault faults[ENGINE_MEM_OPS];
 	enum ts_err (*hook)(const struct engine_batch *batch, void *arg);
 	void *hook_arg;
@@ -36,7 +36,7 @@ struct mem_engine {
 	struct engine base;
 	struct engine_mem_disk *disk;
 	bool own_disk, read_only;
-	bool broken; /* a commit's outcome is unknown, or a reopen failed; under disk->lock */
+	bool broken; /* a commit's outcome is unknown, or a reopen failed; disk->lock */
 	bool closed; /* a reopen failed */
 	struct engine_stats stats; /* under disk->lock */
 };
@@ -47,7 +47,7 @@ struct mem_iter {
 	struct tree *root;
 	const struct tree_item *at;
 	struct buf from, end;
-	enum ts_err over; /* once not TS_OK, for ever */
+	enum ts_err over; /* stays once it is not TS_OK */
 	bool reverse;
 };
 
@@ -146,7 +146,7 @@ disk_apply(struct tree *maps[MAPS], const struct engine_batch *batch)
 		disk_apply_op(maps, &op);
 }
 
-/* What a restart finds: the batch in limbo is there after all. */
+/* What a restart finds: the batch in limbo did happen. */
 static void
 disk_settle(struct engine_mem_disk *disk)
 {
@@ -277,7 +277,7 @@ mem_space(struct engine *engine, struct engine_space *space_r)
 	disk_unlock(disk);
 }
 
-/* Counts a call; the fault that waits for it, if there is one.  Under the lock. */
+/* Counts a call; returns the fault that is due, if any.  Needs the lock. */
 static enum ts_err
 disk_step(struct engine_mem_disk *disk, enum engine_mem_op op, bool *happened_r)
 {
@@ -348,7 +348,7 @@ mem_close(struct engine *engine)
 	mem_free(e);
 }
 
-/* The hook runs without the lock: it may hold the flush while others go on. */
+/* The hook runs without the lock: it may hold the flush while others continue. */
 static enum ts_err
 mem_flush(struct mem_engine *e, const struct engine_batch *batch, bool *happened_r)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Treap with shared versions: see tree.h.  Functions that change a tree take
- * over the reference they are given and return a new one.  A node held once
- * (by the path that leads here) is changed in place, any other is copied.
- * Depth is that of a random tree: a key's priority is its hash.
+ * over the reference they are given and return a new one.  A node with one
+ * reference (from the path that leads here) is changed in place; any other is
+ * copied.  The depth is that of a random tree: a key's priority is its hash.
  */
 #include "store/engine/mem/tree.h"
 
@@ -74,7 +74,7 @@ tree_new(struct str key, struct str value, bool damaged)
 	return t;
 }
 
-/* A node that nobody else sees, in exchange for a reference to t. */
+/* Exchanges a reference to t for a node that nobody else sees. */
 static struct tree *
 tree_own(struct tree *t)
 {
@@ -93,7 +93,7 @@ tree_own(struct tree *t)
 	return copy;
 }
 
-/* Below: key < at (or <= at when at_below is set).  Takes t over. */
+/* Splits t, which it takes over; the lower part has key < at (or <= at if at_below is set). */
 static void
 tree_split(
     struct tree *t, struct str at, bool at_below, struct tree **below_r, struct tree **above_r)
@@ -115,7 +115,7 @@ tree_split(
 	}
 }
 
-/* All keys of a lie below those of b.  Takes both over. */
+/* Joins two trees; all keys of a must be lower than those of b.  Takes over both. */
 static struct tree *
 tree_join(struct tree *a, struct tree *b)
 {

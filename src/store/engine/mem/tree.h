@@ -2,13 +2,14 @@
 #ifndef STORE_ENGINE_MEM_TREE_H
 #define STORE_ENGINE_MEM_TREE_H
 /*
- * An ordered map whose versions share what they have in common: a treap with
- * counted references.  A holder of a root sees that version for ever; a change
- * copies only nodes that somebody else holds too.  So an iterator or an image
- * of the whole map costs one reference.
+ * An ordered map whose versions share their common parts: a treap with
+ * reference counts.  The holder of a root sees that version forever; a change
+ * copies only nodes that others hold too.  So an iterator, or an image of the
+ * whole map, costs one reference.
  *
- * A root (NULL is the empty map) is owned by whoever holds the pointer.  Roots
- * of shared nodes may be used by several threads; one root by one at a time.
+ * A root (NULL is the empty map) is owned by the holder of the pointer.
+ * Several threads may use roots of shared nodes, but only one thread a single
+ * root.
  */
 #include <stdbool.h>
 
@@ -17,21 +18,21 @@
 struct tree;
 
 struct tree_item {
-	struct str key, value; /* value follows the key in the same allocation */
+	struct str key, value; /* value is stored after the key in the same allocation */
 	bool damaged;
 };
 
 struct tree *tree_ref(struct tree *root);
 void tree_unref(struct tree **root);
-/* Replaces what was there. */
+/* Puts an item, replacing an old one. */
 void tree_put(struct tree **root, struct str key, struct str value, bool damaged);
-/* Removes from <= key < end; end.n == 0: no upper bound. */
+/* Removes keys from <= key < end; end.n == 0: no upper bound. */
 void tree_cut(struct tree **root, struct str from, struct str end);
 void tree_delete(struct tree **root, struct str key);
-/* NULL: there is none.  Valid as long as the root is held and not changed. */
+/* Returns NULL if there is none.  Valid while the root is held and unchanged. */
 const struct tree_item *tree_get(const struct tree *root, struct str key);
-/* The first item with key >= from (with key > from if after is set). */
+/* Returns the first item with key >= from (key > from if after is set). */
 const struct tree_item *tree_first(const struct tree *root, struct str from, bool after);
-/* The last item with key < end; end.n == 0: the last of all. */
+/* Returns the last item with key < end; end.n == 0: the last of all. */
 const struct tree_item *tree_last(const struct tree *root, struct str end);
 #endif

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The embedded engine over RocksDB's C API: commits, reads, iterators, blobs.
- * How it is opened, and what is believed of the log: rocks_open.c.
+ * For opening, and how far to trust the log, see rocks_open.c.
  *
  * A commit is one write batch with a synced log write; commits of several
  * threads share a flush (RocksDB's write groups).  Keys live in the column
  * family "default", blobs in "blobs" under their id (8 bytes big-endian), where
  * RocksDB keeps the values in blob files.
  *
- * Every call stands between engine_enter() and engine_leave(), an iterator from
- * its making to its end; reopening waits until nobody is inside.  While it
- * waits callers stay outside, unless an iterator is open: its owner may need
- * more calls to get done.
+ * Every call runs between engine_enter() and engine_leave(), an iterator from
+ * its creation to its end; reopening waits until nobody is inside.  While it
+ * waits, callers stay outside, unless an iterator is open: its owner may need
+ * more calls to finish.
  */
 #include "store/engine/rocks/rocks.h"
 
@@ -29,7 +29,7 @@
 #include "store/engine/large.h"
 #include "store/engine/rocks/rocks_int.h"
 
-/* The free space is asked for again after so much time or so many bytes. */
+/* After this much time or this many bytes, ask for the free space again. */
 #define SPACE_MS 100
 #define SPACE_BYTES ((uint64_t)4 << 20)
 
@@ -37,7 +37,7 @@ struct rocks_space {
 	pthread_mutex_t lock;
 	uint64_t mark, checked_ms, written, free;
 	bool full;
-	pthread_mutex_t refused_lock; /* held for moments only; never takes another */
+	pthread_mutex_t refused_lock; /* held briefly; no other lock is taken inside */
 	struct engine_space refused;
 };
 
@@ -53,13 +53,13 @@ struct rocks_engine {
 
 	pthread_mutex_t gate;
 	pthread_cond_t moved;
-	unsigned users, iters; /* inside; an iterator counts in both */
+	unsigned users, iters; /* callers inside; an iterator counts in both */
 	bool reopening;
 
-	struct rocks_rescue *rescue; /* made when it is asked for first */
+	struct rocks_rescue *rescue; /* made when first needed */
 
-	atomic_bool broken; /* a commit's outcome is unknown, or it is open for reading only */
-	uint64_t failed_ms; /* when reopening failed last; by who reopens */
+	atomic_bool broken; /* a commit's outcome is unknown, or it is read-only */
+	uint64_t failed_ms; /* time of the last failed reopen; of the thread that reopens */
 	atomic_uint_fast64_t commits, commit_ops, commit_bytes, flush_ns;
 };
 
@@ -70,7 +70,7 @@ struct rocks_iter {
 	rocksdb_iterator_t *it;
 	struct buf from, end;
 	bool reverse, started;
-	enum ts_err over; /* once not TS_OK, for ever */
+	enum ts_err over; /* stays once it is not TS_OK */
 };
 
 struct rocks_writer {
@@ -93,15 +93,15 @@ gate_unlock(struct rocks_engine *e)
 	TS_ASSERT(pthread_mutex_unlock(&e->gate) == 0);
 }
 
-/* False: closed, a reopen failed; then engine_leave() must not be called. */
+/* Returns false if closed because a reopen failed; then do not call engine_leave(). */
 static bool
 engine_enter(struct rocks_engine *e, bool iter)
 {
 	bool open;
 
 	gate_lock(e);
-	/* Who has an iterator may read on, but none begins a new one: readers that overlap would
-	 * hold up a reopen for ever. */
+	/* The owner of an iterator may read on, but nobody begins a new one: overlapping readers
+	 * would delay a reopen forever. */
 	while (e->reopening && (iter || e->iters == 0))
 		TS_ASSERT(pthread_cond_wait(&e->moved, &e->gate) == 0);
 	open = e->db.db != NULL;
@@ -134,7 +134,7 @@ free_bytes(const struct rocks_engine *e)
 	return fstatvfs(e->dir, &st) == 0 ? (uint64_t)st.f_bavail * st.f_frsize : UINT64_MAX;
 }
 
-/* How much there is above what must stay free; asked of the system every now and then. */
+/* Returns how much there is above what must stay free; asks the system only now and then. */
 static uint64_t
 space_now(struct rocks_engine *e, uint64_t bytes)
 {
@@ -150,7 +150,8 @@ space_now(struct rocks_engine *e, uint64_t bytes)
 	return s->free > s->written ? s->free - s->written : 0;
 }
 
-/* What is free, needed and lacking: a device may have more than the mark free, and too little. */
+/* Logs what is free, needed and lacking: a device may have more free than the mark, and too
+ * little. */
 static void
 log_space(const struct rocks_engine *e, bool full, uint64_t left, uint64_t bytes)
 {
@@ -175,7 +176,7 @@ log_space(const struct rocks_engine *e, bool full, uint64_t left, uint64_t bytes
 	buf_fini(&text);
 }
 
-/* Room for messages is what people want, whatever was refused. */
+/* People want room for messages, so note that, whatever was refused. */
 static void
 note_refusal(struct rocks_engine *e, uint64_t left, uint64_t bytes)
 {
@@ -197,9 +198,9 @@ rocks_space(struct engine *engine, struct engine_space *space_r)
 }
 
 /*
- * RocksDB must never meet a full device: its log would need a reopen to recover.
- * Messages are refused below the mark; what is small, and above all what makes
- * room (flags, expunges, the background's removals), below a quarter of it.
+ * RocksDB must never meet a full device: its log would need a reopen to recover.  Messages are
+ * refused below the mark.  Small changes, and above all those that free space (flags, expunges, the
+ * background's removals), are refused below a quarter of it.
  */
 static bool
 space_left(struct rocks_engine *e, uint64_t bytes, bool message)
@@ -275,7 +276,7 @@ engine_start(struct rocks_engine *e, char **text_r)
 
 	if (err == TS_OK)
 		err = rocks_db_open(&e->config, e->dir, &e->mark, &e->db, text_r);
-	e->config.salvage = false; /* a reopen is another matter */
+	e->config.salvage = false; /* not when it is reopened */
 	if (err == TS_OK)
 		err = large_dir_open(e->config.path, e->config.read_only, true, &e->large, text_r);
 	return err;
@@ -339,9 +340,9 @@ rocks_open(const struct engine_options *opt, struct engine **engine_r, char **te
 	return err;
 }
 
-enum { REOPEN_MS = 500 }; /* readers wait meanwhile, so not for each write that somebody tries */
+enum { REOPEN_MS = 500 }; /* readers wait meanwhile, so not for each attempt to write */
 
-/* It cannot be written: reading goes on. */
+/* It cannot be written; opens it for reading only. */
 static void
 read_on(struct rocks_engine *e, char **text_r)
 {
@@ -358,8 +359,8 @@ read_on(struct rocks_engine *e, char **text_r)
 }
 
 /*
- * The old database is closed without a flush: after a failed write its log,
- * not its memory, says what is so.
+ * Closes the old database without a flush: after a failed write its log, not
+ * its memory, has the truth.
  */
 static enum ts_err
 rocks_reopen(struct engine *engine, char **text_r)
@@ -439,7 +440,7 @@ batch_add(struct rocks_engine *e, rocksdb_writebatch_t *wb, const struct engine_
 	}
 }
 
-/* TS_UNKNOWN whatever went wrong: a write that failed half-way cannot be told from others. */
+/* Returns TS_UNKNOWN for any failure: a write that failed half-way looks like any other. */
 static enum ts_err
 batch_write(struct rocks_engine *e, const struct engine_batch *batch)
 {
@@ -504,7 +505,7 @@ rocks_commit(struct engine *engine, const struct engine_batch *batch)
 
 /* ---- reading ---- */
 
-/* RocksDB's words name the file and the place, if it knows.  A missing file is damage of what it
+/* RocksDB's message names the file and the place, if known.  A missing file is damage to what it
  * held. */
 static enum ts_err
 read_failed(const struct rocks_engine *e, enum rocks_cf cf, struct str key, char *words)
@@ -522,7 +523,7 @@ read_failed(const struct rocks_engine *e, enum rocks_cf cf, struct str key, char
 	return err;
 }
 
-/* *slice_r is the caller's to destroy when TS_OK. */
+/* On TS_OK the caller must destroy *slice_r. */
 static enum ts_err
 get_pinned(struct rocks_engine *e, enum rocks_cf cf, struct str key,
     rocksdb_pinnableslice_t **slice_r, struct str *value_r)
@@ -858,7 +859,7 @@ rocks_blob_each_stray(struct engine *engine, void (*fn)(uint64_t blob, void *arg
 	return TS_OK;
 }
 
-/* Of a small message that is damaged: what is left of it, for people. */
+/* Keeps what is left of a damaged small message, for people. */
 static enum ts_err
 keep_rest(struct rocks_engine *e, uint64_t blob)
 {
@@ -900,7 +901,7 @@ rocks_end_recovered(struct engine *engine)
 	return rocks_recovered_end(((struct rocks_engine *)engine)->dir);
 }
 
-/* Noted first: without a reference they must not be taken for left-overs. */
+/* Noted first: without a reference they must not be taken for leftovers. */
 static enum ts_err
 rocks_blob_take_back(struct engine *engine)
 {
@@ -913,7 +914,7 @@ rocks_blob_take_back(struct engine *engine)
 	return err == TS_OK ? large_take_back(e->large, e->dir, "lost") : err;
 }
 
-/* ---- figures ---- */
+/* ---- statistics ---- */
 
 static uint64_t
 property(struct rocks_engine *e, enum rocks_cf cf, const char *name)
@@ -923,7 +924,7 @@ property(struct rocks_engine *e, enum rocks_cf cf, const char *name)
 	return rocksdb_property_int_cf(e->db.db, e->db.cf[cf], name, &value) == 0 ? value : 0;
 }
 
-/* used_bytes: tables and blob files; blobs with files of their own are not in it. */
+/* used_bytes counts tables and blob files, but not blobs with files of their own. */
 static void
 rocks_stats(struct engine *engine, struct engine_stats *stats_r)
 {
@@ -944,7 +945,7 @@ rocks_stats(struct engine *engine, struct engine_stats *stats_r)
 		stats_r->memtable_bytes += property(e, i, "rocksdb.size-all-mem-tables");
 		stats_r->index_bytes += property(e, i, "rocksdb.estimate-table-readers-mem");
 	}
-	stats_r->cache_bytes = property(e, 0, "rocksdb.block-cache-usage"); /* one for all */
+	stats_r->cache_bytes = property(e, 0, "rocksdb.block-cache-usage"); /* one cache for all */
 	engine_leave(e, false);
 }
 

@@ -4,11 +4,10 @@
 /*
  * The embedded engine: RocksDB.
  *
- * engine_options.text: words with blanks between.  "recover": open although the
- * log is damaged in its acknowledged part, losing what stands behind the
- * damage (see rocks_open.c); for an operator who has no better copy.
- * "salvage": before that, damaged and missing files of RocksDB are dealt with
- * (see rocks_salvage.c).
+ * engine_options.text: words separated by blanks.  "recover": open even if the
+ * acknowledged part of the log is damaged, losing what comes after the damage
+ * (see rocks_open.c); for an operator who has no better copy.  "salvage": first
+ * repair or replace damaged and missing files of RocksDB (see rocks_salvage.c).
  */
 #include "store/engine.h"
 

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * RocksDB's files of values (*.blob), in which the bytes of small messages lie,
- * read without its help.
+ * Reads RocksDB's files of values (*.blob), which hold the bytes of small
+ * messages, without its help.
  *
  * 30 bytes: magic, version 1, column family, two bytes (compression, whether
- * records lapse), two times, all zero.  Records: lengths of key and value, a
+ * records expire), two times, all zero.  Records: lengths of key and value, a
  * time, a CRC of these 24 bytes, one of key and value, key, value.  32 bytes:
- * magic, how many, two times, a CRC.  The key is the blob's id.
+ * magic, number of records, two times, a CRC.  The key is the blob's id.
  *
- * A record is found by its pointer, which is in a table; when the table is gone
- * the records can still be walked through from the beginning, for each tells
- * where the next one is.  A record whose lengths do not have their checksum
- * ends the walk: nobody looks for the next one in the bytes of messages, where
- * whoever sent them may have put something that looks like one.
+ * A record is found by its pointer in a table.  If the table is gone, the
+ * records can still be walked from the start, since each tells where the next
+ * one is.  A record whose lengths fail their checksum ends the walk: the next
+ * one is not searched for in the bytes of messages, where a sender may have put
+ * something that looks like one.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -31,7 +31,7 @@
 uint32_t
 rocks_crc32c_more(uint32_t crc, const unsigned char *p, size_t n)
 {
-	/* Of half a byte. */
+	/* Table for half a byte. */
 	static const uint32_t half[16] = {0x00000000, 0x105EC76F, 0x20BD8EDE, 0x30E349B1,
 	    0x417B1DBC, 0x5125DAD3, 0x61C69362, 0x7198540D, 0x82F63B78, 0x92A8FC17, 0xA24BB5A6,
 	    0xB21572C9, 0xC38D26C4, 0xD3D3E1AB, 0xE330A81A, 0xF36E6F75};
@@ -144,9 +144,9 @@ rocks_blobs_mend(int dir, const char *name, uint64_t size, bool *mended_r, uint6
 	return count;
 }
 
-/* ---- walking through one ---- */
+/* ---- walking a file ---- */
 
-/* A window of the file; what the device cannot read is zeros. */
+/* A window of the file.  What the device cannot read becomes zeros. */
 struct window {
 	int fd;
 	uint64_t size, at;

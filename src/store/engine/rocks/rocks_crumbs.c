@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A damaged block of a table: what is left in it that its owner can vouch for.
+ * A damaged block of a table: saves the entries that their owner can vouch for.
  *
- * The block's own checksum no longer tells which of its bytes are right.  But the
- * store gives each value a checksum over itself and its key
- * (engine_options.whole), so an entry that has it is what was written, wherever
- * the damage is.  Removals have no value, and are left out; so are pointers to
- * messages.
+ * The block's own checksum no longer tells which of its bytes are right.  But the store gives each
+ * value a checksum over its key and itself (engine_options.whole), so an entry with the right one
+ * is what was written, wherever the damage is.  Removals have no value and are left out; so are
+ * pointers to messages.
  *
- * Entries stand one behind the other, each key without what it shares with the
- * one before; every 16th is whole, and a list of these places ends the block.
- * So damage of one entry costs those up to the next place at most.  What is
- * packed is unpacked as far as that goes.
+ * Entries follow one another, each key without the prefix that it shares with the previous one.
+ * Every 16th key is whole, and a list of their places ends the block.  So damage in one entry costs
+ * at most those up to the next place.  Compressed data is unpacked as far as possible.
  */
 #include <lz4.h>
 #include <string.h>
@@ -25,11 +23,11 @@
 struct crumbs {
 	const struct rocks_crumb_rules *rules;
 	struct buf key, last;
-	struct buf *out, *restarts; /* the entries; where they stand */
+	struct buf *out, *restarts; /* the entries, and their places */
 	unsigned n;
 };
 
-/* Unpacks what can be; the rest is zeros. */
+/* Unpacks as much as possible; the rest is zeros. */
 static void
 unpack(const struct rocks_table *t, uint64_t off, uint64_t size, struct buf *out)
 {
@@ -67,7 +65,7 @@ vouched(const struct crumbs *c, struct str key, struct str value)
 	       (c->last.n == 0 || rocks_key_compare(buf_as_str(&c->last), key) < 0);
 }
 
-/* A run of entries that begins with a whole key. */
+/* Takes a run of entries that begins with a whole key. */
 static void
 take_run(struct crumbs *c, struct str run)
 {
@@ -111,7 +109,7 @@ take_runs(struct crumbs *c, struct str block)
 	r = rd_of((struct str){block.p + block.n - 4, 4});
 	count = rd_le32(&r);
 	if (count == 0 || count > (block.n - 4) / 4) {
-		take_run(c, block); /* the places are not known: as far as it goes */
+		take_run(c, block); /* the places are unknown: go as far as possible */
 		return;
 	}
 	end = block.n - 4 - 4 * (size_t)count;
@@ -121,7 +119,7 @@ take_runs(struct crumbs *c, struct str block)
 		struct rd next = r;
 
 		behind = i + 1 < count ? rd_le32(&next) : (uint32_t)end;
-		/* A place that cannot be is not believed: the entries go on behind it. */
+		/* Ignore an impossible place: the run of entries continues past it. */
 		if (at < end && (behind <= at || behind > end))
 			behind = (uint32_t)end;
 		if (at < end)

@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * RocksDB's log format, in which commits (*.log) and the list of files
- * (MANIFEST-*) are written: blocks of 32 KiB, in them pieces of records, each a
- * checksum of type and data, a 16-bit length, a type (1 whole, 2 first, 3 middle,
- * 4 last piece), data.  A block begins with a piece.
+ * RocksDB's log format, used for commits (*.log) and the list of files (MANIFEST-*): blocks of 32
+ * KiB with pieces of records.  A piece is a checksum of type and data, a 16-bit length, a type (1
+ * whole, 2 first, 3 middle, 4 last piece), and data.  A block begins with a piece.
  *
- * Cleaning a damaged log of commits keeps what has its checksum.  Behind a
- * damaged piece the next one is where the length of the damaged one says, if a
- * whole piece stands there, or else at the beginning of the next block.  It is
- * not looked for anywhere else: the bytes in between are messages, and who sent
- * them may have put something into them that looks like a piece.
+ * Cleaning a damaged log of commits keeps the pieces whose checksums are right.  After a damaged
+ * piece the next one is where the damaged one's length says, if a whole piece is there, or else at
+ * the start of the next block.  It is looked for nowhere else: the bytes in between are messages,
+ * and their senders may have put something into them that looks like a piece.
  *
- * A commit (RocksDB's write batch) begins with its number and how many operations
- * there are.  When a later piece of one is lost the operations in those before it
- * are kept; the check of the store makes them fit with what else there is.
+ * A commit (RocksDB's write batch) begins with its number and its count of operations.  If one of
+ * its later pieces is lost, the operations in the pieces before it are kept; the check of the store
+ * reconciles them with the rest.
  */
 #include "store/engine/rocks/rocks_int.h"
 
@@ -68,11 +66,11 @@ rocks_log_put(struct buf *log, struct str record)
 
 struct piece {
 	unsigned char type;
-	bool whole; /* it has its checksum */
+	bool whole; /* its checksum is right */
 	struct str data;
 };
 
-/* What stands at this place; false: no piece fits there. */
+/* Gets the piece at this place.  Returns false if none fits there. */
 static bool
 piece_at(struct str log, size_t at, struct piece *piece_r)
 {
@@ -94,7 +92,7 @@ piece_at(struct str log, size_t at, struct piece *piece_r)
 	return true;
 }
 
-/* Where to go on behind what is not a whole piece. */
+/* Returns where to continue after something that is not a whole piece. */
 static size_t
 behind_damage(struct str log, size_t at)
 {
@@ -129,12 +127,12 @@ rocks_log_next(struct str log, size_t *at, struct buf *record)
 struct cleaning {
 	struct buf *out;
 	struct buf commit; /* pieces so far */
-	bool open;         /* its first piece was there, and all since */
-	uint64_t next;     /* the number of the next commit is not below this */
+	bool open;         /* its first piece and all since were found */
+	uint64_t next;     /* least number that the next commit may have */
 	struct rocks_log_sum sum;
 };
 
-/* One operation; false: there is none, or not the whole of it. */
+/* Skips one operation.  Returns false if there is none, or only part of it. */
 static bool
 skip_operation(struct rd *r)
 {
@@ -168,7 +166,7 @@ put_commit(struct cleaning *c, struct str commit)
 	c->sum.records++;
 }
 
-/* The whole operations of a commit that has lost its end. */
+/* Keeps the whole operations of a commit that has lost its end. */
 static void
 put_beginning(struct cleaning *c)
 {
@@ -209,7 +207,7 @@ take_piece(struct cleaning *c, const struct piece *piece)
 	bool begins = piece->type == WHOLE || piece->type == FIRST;
 
 	if (begins == c->open)
-		gap(c); /* the end of the one before, or the beginning of this one, is missing */
+		gap(c); /* the end of the previous record, or the start of this one, is missing */
 	if (begins) {
 		c->commit.n = 0;
 		c->open = true;
@@ -242,7 +240,7 @@ rocks_log_clean(struct str log, struct buf *out)
 		} else {
 			if (!damage)
 				gap(&c);
-			damage = true; /* once for what may be many blocks */
+			damage = true; /* only once for what may be many blocks */
 			at = behind_damage(log, at);
 		}
 	}

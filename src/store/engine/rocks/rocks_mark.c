@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The commit mark: see rocks_int.h for its form, rocks_open.c for its use. */
+/* The commit mark: see rocks_int.h for its format and rocks_open.c for its use. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 
 #define MARK_MAGIC "TSMARK1\n"
 #define MARK_SIZE 24
-#define MARK_SLOT 4096 /* from one to the other: no device tears both in one write */
+#define MARK_SLOT 4096 /* distance between records: no device tears both in one write */
 #define MARK_FLUSH_MS 1000
 
 static bool
@@ -30,8 +30,8 @@ mark_write(struct rocks_mark *mark, uint64_t seq)
 	return pwrite(mark->fd, b.p, MARK_SIZE, mark->slot * MARK_SLOT) == MARK_SIZE;
 }
 
-/* The record just written is on disk; from now on the other one is written, so that there is
- * never more than one that a power cut can tear. */
+/* The record just written is on disk; switch to the other one, so that a power cut can never tear
+ * more than one. */
 static bool
 mark_flush(struct rocks_mark *mark)
 {
@@ -112,7 +112,7 @@ rocks_mark_set(struct rocks_mark *mark, uint64_t seq)
 
 	TS_ASSERT(pthread_mutex_lock(&mark->lock) == 0);
 	if (seq > mark->seq) {
-		/* A mark that stays behind makes a later check weaker, not wrong. */
+		/* A mark that lags makes a later check weaker, not wrong. */
 		if (!mark_write(mark, seq) && !mark->complained) {
 			mark->complained = true;
 			log_msg(LOG_WARNING, NULL, "commit.mark: %s", strerror(errno));

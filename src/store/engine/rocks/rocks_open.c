@@ -1,36 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Opening the folder of the RocksDB engine: lock, format, options, and what to
- * believe of the log.
+ * Opening the folder of the RocksDB engine: lock, format, options, and how far
+ * to trust the log.
  *
  * The folder:
- *   engine.lock    locked (flock) by whoever has the store open
- *   format         "turnstone rocks N\n", written when all else was made
+ *   engine.lock    locked (flock) by the process that has the store open
+ *   format         "turnstone rocks N\n", written once everything else exists
  *   commit.mark    how far the log was acknowledged (rocks_int.h)
  *   large/         blobs with files of their own (engine/large.h)
- *   recovered      there after something acknowledged was given up, until large
- *                  blobs without a reference have been looked after
+ *   recovered      exists after acknowledged data was given up, until large
+ *                  blobs without a reference have been dealt with
  *   lost/          such blobs;  damaged/: large blobs found damaged
  *   CURRENT MANIFEST-* OPTIONS-* *.log *.sst *.blob   RocksDB's; LOCK too
  *
- * After a crash the log (*.log) may end in a record that was never flushed
- * whole.  That is harmless: nobody was told OK.  A damaged record with
- * acknowledged commits in or behind it is not.  RocksDB cannot tell the two:
- * its tolerant recovery modes open silently without what stands behind the
- * damage, the strict one refuses both.  So, before anything is changed:
+ * After a crash the log (*.log) may end in a record that was not flushed whole.
+ * That is harmless: nobody was told OK.  A damaged record with acknowledged
+ * commits in or after it is not harmless.  RocksDB cannot tell the two apart:
+ * its tolerant recovery modes silently drop what comes after the damage, the
+ * strict one refuses both.  So, before changing anything:
  *
- *  1. The folder is opened for reading, strictly.  When that fails, for
- *     reading up to the damage.  When that fails too, it is not the log.
- *  2. The sequence number reached (each operation in the log has one) is
- *     compared with the commit mark, which is never ahead of what was
- *     acknowledged.  Reached less than the mark: acknowledged commits are
- *     missing, also when whole log files are gone.  Refused, nothing changed.
- *  3. Otherwise what is missing was never acknowledged, and the folder is
- *     opened for writing, in the mode that step 1 found to work.
+ *  1. Open the folder for reading, strictly.  If that fails, for reading up to
+ *     the damage.  If that fails too, the log is not the cause.
+ *  2. Compare the sequence number reached (each operation in the log has one)
+ *     with the commit mark, which is never ahead of what was acknowledged.  If
+ *     less than the mark was reached, acknowledged commits are missing, perhaps
+ *     with whole log files.  Then refuse, changing nothing.
+ *  3. Otherwise what is missing was never acknowledged: open the folder for
+ *     writing, in the mode that worked in step 1.
  *
- * What remains open: the mark is flushed once a second only.  When a power cut
- * and damage to what was flushed in the last second before it meet, the mark
- * may be too old to show it.
+ * One gap remains: the mark is flushed only once a second.  If a power cut
+ * coincides with damage to what was flushed in the last second before it, the
+ * mark may be too old to show it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -120,7 +120,7 @@ rocks_dir_open(const struct rocks_config *config, int *dir_r, int *lock_r, char 
 	return TS_OK;
 }
 
-/* *version_r is 0 when there is no such file. */
+/* Sets *version_r to 0 if there is no such file. */
 static enum ts_err
 format_read(const char *path, int dir, uint64_t *version_r, char **text_r)
 {
@@ -177,8 +177,8 @@ struct rocks_setup {
 };
 
 /*
- * A block that is larger than the cache's shard is never kept: each look-up would read it again.
- * The largest are the filters of tables full of small rows, some 1.6 MiB each.  So a shard has
+ * A block larger than a shard of the cache is never kept, so each look-up would read it again.  The
+ * largest blocks are the filters of tables full of small rows, some 1.6 MiB each.  So a shard has
  * room for several of them, and small caches have few shards.
  */
 static rocksdb_cache_t *
@@ -205,12 +205,12 @@ setup_tables(struct rocks_setup *s, uint64_t cache_bytes)
 	rocksdb_block_based_options_set_block_cache(s->table, s->cache);
 	rocksdb_block_based_options_set_block_size(s->table, 8192);
 	rocksdb_block_based_options_set_format_version(s->table, 5);
-	/* Index and filter blocks count against the cache: memory stays what was configured. */
+	/* Index and filter blocks count against the cache, so memory stays as configured. */
 	rocksdb_block_based_options_set_cache_index_and_filter_blocks(s->table, 1);
 	rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(
 	    s->table, 1);
 	rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(s->table, 1);
-	/* The options take the policy over. */
+	/* The options take over the policy. */
 	rocksdb_block_based_options_set_filter_policy(
 	    s->table, rocksdb_filterpolicy_create_bloom_full(10));
 }
@@ -221,16 +221,16 @@ setup_cf(rocksdb_options_t *opt, struct rocks_setup *s, uint64_t write_buffer)
 	rocksdb_options_set_block_based_table_factory(opt, s->table);
 	rocksdb_options_set_write_buffer_size(opt, (size_t)write_buffer);
 	rocksdb_options_set_max_write_buffer_number(opt, 3);
-	/* Below what malloc maps for itself (server/process/trim.c): what a memtable leaves serves
-	 * the next one, without a page fault for every four KiB. */
+	/* Smaller than what malloc maps separately (server/process/trim.c), so the memory of one
+	 * memtable serves the next, without a page fault for every 4 KiB. */
 	rocksdb_options_set_arena_block_size(opt, MIB / 4);
 	rocksdb_options_set_level_compaction_dynamic_level_bytes(opt, 1);
 	rocksdb_options_set_target_file_size_base(opt, 32 * MIB);
 	/* A flush leaves small tables, since blobs fill the memtables and go into files of their
-	 * own. Merging with all there is after each fourth took 4 to 8 in a hundred of the CPU time
-	 * of a server that does nothing but APPEND. */
+	 * own.  Merging everything after every fourth flush took 4 to 8% of the CPU time of a
+	 * server that does nothing but APPEND. */
 	rocksdb_options_set_level0_file_num_compaction_trigger(opt, 10);
-	/* A compaction that cannot go on (damage) must not bring delivery to a halt soon. */
+	/* A compaction that is stuck (damage) must not stop deliveries soon. */
 	rocksdb_options_set_level0_slowdown_writes_trigger(opt, 60);
 	rocksdb_options_set_level0_stop_writes_trigger(opt, 400);
 	rocksdb_options_set_soft_pending_compaction_bytes_limit(opt, 0);
@@ -255,7 +255,7 @@ setup_db(rocksdb_options_t *opt, uint64_t write_buffer)
 {
 	rocksdb_options_set_info_log_level(opt, 2); /* warnings */
 	rocksdb_options_set_paranoid_checks(opt, 1);
-	/* Keys and the blobs they name reach the tables together. */
+	/* Keys and the blobs they name must reach the tables together. */
 	rocksdb_options_set_atomic_flush(opt, 1);
 	rocksdb_options_set_db_write_buffer_size(opt, (size_t)(2 * write_buffer));
 	rocksdb_options_set_max_total_wal_size(opt, 4 * write_buffer);
@@ -264,7 +264,7 @@ setup_db(rocksdb_options_t *opt, uint64_t write_buffer)
 	rocksdb_options_set_stats_dump_period_sec(opt, 0);
 	rocksdb_options_set_stats_persist_period_sec(opt, 0);
 	rocksdb_options_set_skip_stats_update_on_db_open(opt, 1);
-	/* Background writes trickle out instead of standing in a commit's way all at once. */
+	/* Spread background writes, so that they do not delay a commit all at once. */
 	rocksdb_options_set_bytes_per_sync(opt, MIB);
 }
 
@@ -334,7 +334,7 @@ rocks_db_close(struct rocks_db *db, bool flush)
 			char *text = NULL;
 
 			rocksdb_flush_cf(db->db, fo, db->cf[i], &text);
-			rocksdb_free(text); /* the log has it all */
+			rocksdb_free(text); /* the log has everything */
 		}
 		rocksdb_flushoptions_destroy(fo);
 	}
@@ -344,11 +344,11 @@ rocks_db_close(struct rocks_db *db, bool flush)
 	db->db = NULL;
 }
 
-/* RocksDB's words name the file; what to do is ours to say. */
+/* RocksDB's message names the file; we add what to do. */
 static enum ts_err
 open_failed(const char *path, char *words, char **text_r)
 {
-	/* A table that is missing under its name is looked for under an old one, and that named. */
+	/* RocksDB looks for a missing table under an old name too, and reports that name. */
 	char *old = strstr(words, ".ldb");
 	bool denied = strstr(words, "Permission denied") != NULL;
 	bool full = strstr(words, "No space left") != NULL;
@@ -393,7 +393,7 @@ log_damaged(const struct rocks_config *config, struct rocks_setup *s, uint64_t r
 	return TS_DAMAGED;
 }
 
-/* What the log lacks is given up: that is noted before the mark forgets it. */
+/* Gives up what the log lacks: this must be noted before the mark forgets it. */
 static enum ts_err
 note_given_up(const struct rocks_config *config, int dir, struct rocks_mark *mark, uint64_t reached)
 {
@@ -516,7 +516,7 @@ check_mark(const struct rocks_config *config, int dir, struct rocks_mark *mark, 
 	return err == TS_OK ? TS_DAMAGED : err;
 }
 
-/* Takes both; either may be NULL. */
+/* Joins and frees both texts; either may be NULL. */
 static char *
 both_texts(char *first, char *then)
 {

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A damaged table still has blocks of data, each with a checksum.  Those that are
- * whole stay where they are in the file.  Behind them come blocks of what is left
- * in damaged ones (rocks_crumbs.c), and a new end: ranges that were removed,
- * properties, an index, a footer.
+ * Rebuilds damaged tables.  A damaged table still has blocks of data, each with a checksum.  Whole
+ * blocks stay where they are in the file.  After them come blocks made of what is left in damaged
+ * ones (rocks_crumbs.c), and a new end: removed ranges, properties, an index, a footer.
  *
- * Blocks of data stand one behind the other from the file's beginning.  Where
- * the index cannot be read, a block's size is not known: it is the one with
- * which the checksum behind it is right.  What is no longer a block of data
- * (the filter, the index) ends the walk, and damage does.
+ * Blocks of data follow one another from the start of the file.  If the index cannot be read, the
+ * size of a block is unknown: it is the one for which the checksum after the block is right.
+ * Anything that is no longer a block of data (the filter, the index) ends the walk, and so does
+ * damage.
  */
 #include <string.h>
 #include <xxhash.h>
@@ -47,7 +46,7 @@ struct rebuild {
 	struct buf last;        /* key */
 	uint64_t data_end;
 	uint64_t entries, deletions, ranges, key_bytes, value_bytes;
-	uint64_t ranges_off, ranges_size; /* where they are; NOT_THERE: there are none */
+	uint64_t ranges_off, ranges_size; /* where they are; NOT_THERE: none */
 	bool have_seq, data_over;
 };
 
@@ -60,7 +59,7 @@ rocks_table_facts_fini(struct rocks_table_facts *facts)
 
 /* ---- keys ---- */
 
-/* Number and type. */
+/* Returns number and type. */
 static uint64_t
 tail_of(struct str key)
 {
@@ -114,7 +113,7 @@ note_number(struct rebuild *x, uint64_t number)
 
 /* ---- blocks ---- */
 
-/* Entries of a block; false: this is not one. */
+/* Calls fn for the entries of a block.  Returns false if it is not one. */
 static bool
 block_entries(struct str block, bool (*fn)(void *arg, struct str key, struct str value), void *arg)
 {
@@ -216,7 +215,7 @@ take_range(void *arg, struct str key, struct str end)
 	note_number(x, tail_of(key) >> 8);
 	widen(x, key);
 	buf_str(&b, end);
-	buf_le64(&b, (UINT64_MAX << 8) | TYPE_RANGE); /* before all of that key */
+	buf_le64(&b, (UINT64_MAX << 8) | TYPE_RANGE); /* sorts before everything with that key */
 	widen(x, buf_as_str(&b));
 	buf_fini(&b);
 	return true;
@@ -231,7 +230,7 @@ add_entry(struct rebuild *x, uint64_t off, uint64_t size, bool anew)
 	buf_str(&x->keys, buf_as_str(&x->last));
 }
 
-/* Takes a whole block if it is one of data, or, behind those, of removed ranges. */
+/* Takes a whole block if it holds data or, after those, removed ranges. */
 static void
 take_block(struct rebuild *x, uint64_t off, uint64_t size)
 {
@@ -254,7 +253,7 @@ take_block(struct rebuild *x, uint64_t off, uint64_t size)
 	buf_fini(&block);
 }
 
-/* Appends a block, its trailer behind it. */
+/* Appends a block and its trailer. */
 static void
 put_block(struct rebuild *x, struct buf *out, struct str block, uint64_t *off_r)
 {
@@ -291,7 +290,7 @@ take_damaged(struct rebuild *x, uint64_t off, uint64_t size)
 
 /* ---- finding blocks ---- */
 
-/* The size of the block at off, whose checksum is an XXH3; NOT_THERE: there is none. */
+/* Finds the size of the block at off by its XXH3 checksum; NOT_THERE: there is none. */
 static uint64_t
 size_by_xxh3(const struct rocks_table *t, uint64_t off)
 {
@@ -325,7 +324,7 @@ size_by_crc(const struct rocks_table *t, uint64_t off)
 	for (uint64_t at = off; at + ROCKS_BLOCK_TRAILER <= t->n; at++) {
 		struct rd r = rd_of((struct str){(const char *)t->p + at + 1, 4});
 
-		crc = rocks_crc32c_more(crc, t->p + at, 1); /* the kind is in it */
+		crc = rocks_crc32c_more(crc, t->p + at, 1); /* the checksum includes the kind */
 		if ((t->p[at] == 0 || t->p[at] == ROCKS_BLOCK_LZ4) &&
 		    rd_le32(&r) == rocks_crc32c_end(crc))
 			return at - off;
@@ -411,7 +410,7 @@ put_number(struct buf *block, const char *key, uint64_t n)
 	buf_fini(&b);
 }
 
-/* Restarts at each entry, in these places; at none but the first when there are none. */
+/* Appends restarts at these places, one per entry; without places only at the first. */
 static void
 put_restarts(struct buf *block, const uint32_t *at, size_t n)
 {

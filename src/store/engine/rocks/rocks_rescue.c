@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Small messages whose pointers are lost: a list of all records that lie in
- * files of values, here and among the files that salvage set aside, so that
- * one can be found by its id.  What is given out has its checksum.
+ * Small messages whose pointers are lost: a list of all records in files of
+ * values, including those that salvage set aside, so that a message can be
+ * found by its id.  Only what has the right checksum is returned.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -50,7 +50,7 @@ take_place(const struct rocks_blob_record *r, void *arg)
 	    (struct place){r->blob, r->off, (uint32_t)r->size, r->sum, (unsigned)x->files - 1};
 }
 
-/* Salvage gives whole files a second name: once is enough. */
+/* Salvage gives whole files a second name: list them only once. */
 static bool
 file_known(const struct rocks_rescue *x, ino_t inode)
 {
@@ -136,9 +136,9 @@ rocks_rescue_free(struct rocks_rescue **x)
 	*x = NULL;
 }
 
-/* ---- using it ---- */
+/* ---- look-ups ---- */
 
-/* What is there, whether or not it is whole. */
+/* Reads what is there, whole or not. */
 static bool
 read_place(const struct rocks_rescue *x, const struct place *p, struct buf *bytes)
 {
@@ -166,7 +166,7 @@ place_whole(const struct place *p, const struct buf *bytes)
 	return rocks_crc32c((const unsigned char *)bytes->p, bytes->n) == p->sum;
 }
 
-/* The first record of the blob, or where it would stand. */
+/* Returns the index of the blob's first record, or where it would be. */
 static size_t
 first_of(const struct rocks_rescue *x, uint64_t blob)
 {

@@ -1,27 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Salvage: a damaged folder is brought into a state in which RocksDB opens it
- * and gives back all that its files still hold.
+ * Salvage: brings a damaged folder into a state in which RocksDB opens it and returns all that its
+ * files still hold.
  *
- *  1. Every file of RocksDB gets a second name in salvaged-TIME/; from here on
- *     none of them is written to, only replaced, so that nothing is made worse
- *     and a better tool can have another try.
- *  2. Tables are verified.  A damaged one is made anew from its whole blocks
- *     (rocks_rebuild.c), and of a damaged block from those entries that the store
- *     has a checksum of (rocks_crumbs.c).  One of which there is nothing leaves the
- *     folder.
- *  3. If the log does not reach as far as was acknowledged, it is written anew from
- *     what is whole of it, behind the damage too (rocks_log.c).
- *  4. Can the list of files (CURRENT, MANIFEST-*) be read, and are they there?
- *     Then tables that left are taken off the list, those made anew get new
- *     entries, and blob files that are missing or cut get their size back: what
- *     they lack reads as damaged.
- *  5. Otherwise RocksDB makes a new list from the tables and the log.  It
- *     forgets the blob files; they are added by us.
+ *  1. Give every file of RocksDB a second name in salvaged-TIME/.  From here on files are only
+ *     replaced, never written to, so that nothing gets worse and a better tool can try again.
+ *  2. Verify the tables.  Rebuild a damaged one from its whole blocks (rocks_rebuild.c) and from
+ *     those entries of damaged blocks that have a checksum by the store (rocks_crumbs.c).  Remove
+ *     it from the folder if nothing is left.
+ *  3. If the log does not reach what was acknowledged, write it again from its whole parts,
+ *     including those after the damage (rocks_log.c).
+ *  4. If the list of files (CURRENT, MANIFEST-*) can be read and is complete, take removed tables
+ *     off the list, write new entries for rebuilt ones, and give blob files that are missing or cut
+ *     their size back: what they lack reads as damaged.
+ *  5. Otherwise let RocksDB make a new list from the tables and the log.  It forgets the blob
+ *     files, so add them.
  *
- * What is then inconsistent (an older value comes to light where a newer one
- * was in a damaged block) is for the check of the store to mend.  It also asks
- * for messages whose pointers were lost with a table (rocks_rescue.c).
+ * The check of the store then repairs inconsistencies (an older value reappears where a newer one
+ * was in a damaged block).  It also asks for messages whose pointers were lost with a table
+ * (rocks_rescue.c).
  */
 #include <dirent.h>
 #include <errno.h>
@@ -54,18 +51,18 @@ struct salvage {
 	bool wrong;                           /* there is something to do */
 	unsigned rebuilt, dropped, missing, blobs, logs, log_records;
 	struct rocks_rebuilt did; /* of all tables */
-	struct listed {           /* as the list had them */
+	struct listed {           /* as in the list */
 		uint64_t number, smallest_seq, largest_seq;
 	} * listed;
 	size_t listed_count;
-	struct hurt { /* tables that lack something now */
+	struct hurt { /* tables that lost something */
 		uint64_t number;
 		bool rebuilt;
-		struct rocks_table_facts facts; /* then */
+		struct rocks_table_facts facts; /* before the damage */
 	} * hurt;
 	size_t hurt_count;
 	bool lost[ROCKS_CFS]; /* something may be lost there */
-	struct buf edits;     /* for the list: each a 32-bit length and its bytes */
+	struct buf edits;     /* for the list: each a 32-bit length and the bytes */
 	enum ts_err err;
 };
 
@@ -152,15 +149,15 @@ ask_listed_blobs(const struct rocks_extra_file *f, void *arg)
 	s->wrong |= !rocks_blobs_whole(s->dir, name, f->size);
 }
 
-/* A list that does not name a newer table that is there, and lacks what was acknowledged, is
- * older than the files: it has lost its end. */
+/* Returns whether the list is older than the files, having lost its end: it does not name a newer
+ * table that exists, and lacks what was acknowledged. */
 static bool
 list_is_old(const struct salvage *s)
 {
 	return s->newest_table > s->newest_listed && s->reached < s->mark;
 }
 
-/* The log lacks something that was acknowledged, or nobody knows what was. */
+/* Returns whether the log lacks something acknowledged, or nobody knows what was. */
 static bool
 log_is_short(const struct salvage *s)
 {
@@ -181,7 +178,7 @@ wanted(struct salvage *s)
 static void
 link_one(struct salvage *s, const char *name, int to)
 {
-	/* The mark is written in place: a second name would be no copy. */
+	/* The mark is written in place, so a second name would be no copy. */
 	if (strcmp(name, "commit.mark") != 0 && linkat(s->dir, name, to, name, 0) != 0)
 		s->err = TS_FAIL(TS_IO, "%s/%s: %s", s->path, name, strerror(errno));
 }
@@ -337,7 +334,7 @@ take_off_list(struct salvage *s, const struct rocks_extra_file *f)
 	buf_fini(&b);
 }
 
-/* Not beyond the keys it had: tables of a level must not overlap. */
+/* Limits bounds to the keys it had: tables of a level must not overlap. */
 static void
 clamp(struct buf *key, struct str bound, bool below)
 {
@@ -351,7 +348,7 @@ clamp(struct buf *key, struct str bound, bool below)
 	buf_le64(key, (UINT64_MAX << 8) | 15); /* the end of a removed range */
 }
 
-/* The same file with other contents; bounds of what it holds, numbers as they were. */
+/* Lists the same file with new contents: the bounds of what it holds, numbers unchanged. */
 static void
 list_anew(struct salvage *s, const struct rocks_extra_file *f, struct rocks_table_facts *facts)
 {
@@ -428,8 +425,8 @@ put_edits(struct salvage *s, struct buf *list)
 	s->edits.n = 0;
 }
 
-/* The edits go behind the list; those that add blob files right behind the record that makes their
- * column family, for the tables that refer to them come behind it. */
+/* Appends edits to the list.  Those that add blob files go right after the record that makes their
+ * column family, since the tables that refer to them come later. */
 static bool
 edit_list(struct salvage *s, struct str old, bool adding, struct buf *list)
 {
@@ -448,7 +445,7 @@ edit_list(struct salvage *s, struct str old, bool adding, struct buf *list)
 	return s->edits.n == 0;
 }
 
-/* In a copy that takes the list's place. */
+/* Writes a copy that replaces the list. */
 static void
 write_edits(struct salvage *s, bool adding)
 {
@@ -469,7 +466,7 @@ write_edits(struct salvage *s, bool adding)
 	buf_fini(&list);
 }
 
-/* False: the list cannot be used. */
+/* Returns false if the list is unusable. */
 static bool
 use_list(struct salvage *s)
 {
@@ -503,7 +500,7 @@ add_blobs(struct salvage *s, const char *name, int to)
 	buf_varint(&b, number);
 	buf_varint(&b, count);
 	buf_varint(&b, bytes);
-	buf_varint(&b, 0); /* no checksum of the file: its method and value are empty */
+	buf_varint(&b, 0); /* no checksum of the file: empty method and value */
 	buf_varint(&b, 0);
 	buf_varint(&b, 0); /* the end */
 	add_edit(s, &b);
@@ -527,7 +524,7 @@ make_list(struct salvage *s)
 	write_edits(s, true);
 }
 
-/* What became of it, for people; and what the check has to look after. */
+/* Reports the outcome to people, and notes what the check has to look after. */
 static enum ts_err
 report(struct salvage *s, const char *aside, bool listed, char **text_r)
 {

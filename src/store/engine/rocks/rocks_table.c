@@ -2,11 +2,10 @@
 /*
  * RocksDB's tables from the inside, as far as salvage needs it.
  *
- * A table (*.sst) ends in 53 bytes: the kind of checksums, where the meta index
- * and the index are (two varints each, offset and size; padded to 40 bytes), the
- * format's version, and 8 magic bytes.  Behind each block of it stand 5 bytes:
- * how it is compressed, and the checksum.  The index has an entry for each block
- * of data: a key not below the block's last one, and where the block is.
+ * A table (*.sst) ends in 53 bytes: the kind of checksums, the places of the meta index and the
+ * index (two varints each, offset and size; padded to 40 bytes), the format's version, and 8 magic
+ * bytes.  Each block is followed by 5 bytes: its compression, and the checksum.  The index has an
+ * entry for each block of data: a key not below the block's last one, and where the block is.
  */
 #include <fcntl.h>
 #include <lz4.h>
@@ -24,7 +23,7 @@
 
 /* ---- checksums ---- */
 
-/* Of a block of n bytes and the byte behind it. */
+/* Returns the checksum of a block of n bytes and the byte after it. */
 uint32_t
 rocks_block_sum(const struct rocks_table *t, const unsigned char *p, size_t n)
 {
@@ -52,7 +51,7 @@ rocks_block_whole(const struct rocks_table *t, uint64_t off, uint64_t size)
 
 /* ---- the index ---- */
 
-/* Where the index is.  False: the end of the file is not one of a table. */
+/* Finds the index.  Returns false if the file does not end like a table. */
 static bool
 read_footer(struct rocks_table *t, uint64_t *off_r, uint64_t *size_r)
 {
@@ -103,7 +102,7 @@ rocks_table_index(struct rocks_table *t, struct buf *index)
 	return read_footer(t, &off, &size) && rocks_block_unpack(t, off, size, index);
 }
 
-/* Each entry stands whole (restarts at every one). */
+/* Each entry has its whole key (a restart at every entry). */
 bool
 rocks_index_each(
     struct str index, void (*fn)(void *arg, uint64_t off, uint64_t size, struct str key), void *arg)
@@ -141,7 +140,7 @@ rocks_file_slurp(int dir, const char *name, struct buf *out)
 
 	for (off_t at = 0; fd >= 0 && (n = pread(fd, piece, sizeof(piece), at)) != 0;
 	     at += sizeof(piece)) {
-		/* What the device cannot read any more is damaged, not the end. */
+		/* What the device cannot read is damage, not the end. */
 		if (n < 0)
 			memset(piece, 0, sizeof(piece));
 		buf_put(out, piece, n < 0 ? sizeof(piece) : (size_t)n);

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * QRESYNC (RFC 7162 section 3.2): what a client that was away has missed, in one command, and
+ * VANISHED in the place of EXPUNGE (imap/box/sync.c).
+ *
+ * What is told as EARLIER is never something of the view: that is told by VANISHED in its time,
+ * which moves the numbers.  How far expunges are remembered one by one: doc/store.md; who asks for
+ * earlier ones is told of all UIDs that are not there.
+ */
+#include "imap/cmd.h"
+#include "wire/cmd/condstore.h"
+
+#define MATCH_RANGES 1000u /* of match data, from the last on */
+#define PIECE 16384u       /* messages of one VANISHED */
+
+static void
+enable_qresync(struct imap_conn *conn)
+{
+	imap_login(conn)->dialect.qresync = true;
+	imap_condstore_on(conn);
+}
+
+/* ---- what has vanished */
+
+struct missed { /* since a MODSEQ, among what the client knows */
+	roaring_bitmap_t *vanished, *changed;
+	uint32_t from; /* of vanished, then of changed: the next UID */
+	uint64_t told;
+};
+
+static void
+free_missed(void *arg)
+{
+	struct missed *m = arg;
+
+	roaring_bitmap_free(m->vanished);
+	roaring_bitmap_free(m->changed);
+}
+
+/* UIDs up to max; "*" is the last that was given. */
+static roaring_bitmap_t *
+known_uids(const struct wire_set *set, uint32_t max)
+{
+	roaring_bitmap_t *uids = roaring_bitmap_create();
+
+	for (size_t i = 0; i < set->n; i++) {
+		struct wire_range r = wire_range_resolve(set->v[i], max);
+
+		if (r.hi > max)
+			r.hi = max;
+		if (r.lo > 0 && r.lo <= r.hi)
+			roaring_bitmap_add_range(uids, r.lo, (uint64_t)r.hi + 1);
+	}
+	return uids;
+}
+
+/* One look at what changed and what went; known NULL: all UIDs. */
+static struct missed *
+look_for_missed(struct imap_cmd *cmd, uint64_t since, const struct wire_set *known)
+{
+	const struct imap_box *box = imap_box(cmd->conn);
+	struct missed *m = arena_new_object(cmd->arena, struct missed);
+	struct wire_range every = {.lo = 1, .hi = UINT32_MAX};
+	struct wire_set all = {.v = &every, .n = 1};
+	struct store_counters counters;
+	roaring_bitmap_t *uids;
+
+	m->vanished = roaring_bitmap_create();
+	m->changed = roaring_bitmap_create();
+	arena_on_free(cmd->arena, free_missed, m);
+	store_mailbox_read_begin(box->mailbox);
+	store_mailbox_read_counters(box->mailbox, &counters);
+	uids = known_uids(known != NULL ? known : &all, counters.uidnext - 1);
+	store_mailbox_changed_since(box->mailbox, since, m->changed);
+	if (store_mailbox_expunged_since(box->mailbox, since, m->vanished) > since)
+		roaring_bitmap_overwrite(m->vanished, uids); /* section 3.2.6: all there are */
+	store_mailbox_read_end(box->mailbox);
+	roaring_bitmap_and_inplace(m->vanished, uids);
+	roaring_bitmap_andnot_inplace(m->vanished, box->uids);
+	roaring_bitmap_and_inplace(m->changed, uids);
+	roaring_bitmap_and_inplace(m->changed, box->uids);
+	roaring_bitmap_free(uids);
+	return m;
+}
+
+/* A piece of VANISHED (EARLIER); true: all was told. */
+static bool
+tell_vanished(struct imap_conn *conn, struct missed *m)
+{
+	struct buf *out = imap_out(conn);
+	roaring_uint32_iterator_t it;
+	struct wire_set_out set;
+	size_t before = out->n;
+
+	roaring_init_iterator(m->vanished, &it);
+	if (!it.has_value)
+		return true;
+	wire_out_vanished_begin(out, true, &set);
+	for (uint32_t n = 0; it.has_value && n < PIECE && out->n - before < IMAP_PRINT_BYTES; n++) {
+		m->from = it.current_value;
+		wire_set_out_add(&set, m->from, m->from);
+		roaring_advance_uint32_iterator(&it);
+	}
+	wire_out_vanished_end(&set);
+	roaring_bitmap_remove_range(m->vanished, 0, (uint64_t)m->from + 1);
+	m->from = 0;
+	return !it.has_value;
+}
+
+/* ---- UID FETCH (CHANGEDSINCE n VANISHED) */
+
+static const struct wire_param *
+changedsince(const struct wire_fetch *args)
+{
+	for (size_t i = 0; i < args->modifiers.n; i++)
+		if (str_eq(args->modifiers.v[i].name, STR("CHANGEDSINCE")))
+			return &args->modifiers.v[i];
+	return NULL;
+}
+
+/* Section 3.2.6 */
+static const char *
+check_vanished(const struct imap_cmd *cmd, const struct wire_fetch *args)
+{
+	if (!cmd->uid)
+		return N_("VANISHED is for UID FETCH only");
+	if (!imap_dialect(cmd->conn)->qresync)
+		return N_("VANISHED needs ENABLE QRESYNC");
+	return changedsince(args) != NULL ? NULL : N_("VANISHED needs CHANGEDSINCE");
+}
+
+static bool
+tell_fetch_vanished(struct imap_cmd *cmd, const struct wire_fetch *args, void **state)
+{
+	struct wire_in in = wire_in_sub(&cmd->in, changedsince(args)->value);
+	uint64_t since = 0;
+
+	if (args->set.saved) /* "$" is of the view */
+		return true;
+	if (*state == NULL && wire_in_modseq(&in, &since))
+		*state = look_for_missed(cmd, since, &args->set);
+	return tell_vanished(cmd->conn, *state);
+}
+
+static const struct imap_fetch_modifier fetch_modifiers[] = {
+    {.name = "VANISHED", .check = check_vanished, .before = tell_fetch_vanished},
+    {.name = NULL},
+};
+
+/* ---- SELECT (QRESYNC (…)) */
+
+/*
+ * The last pair of match data that is true, within a range of numbers and one of UIDs: UIDs grow as
+ * fast as numbers or faster, so pairs are true in one stretch.  0: none is.
+ */
+static uint32_t
+last_match(const struct imap_box *box, uint32_t number, uint32_t uid, uint32_t count)
+{
+	uint32_t lo = 0, hi = count; /* pairs before lo are not beyond, those from hi on are */
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2, there = imap_view_uid(box, number + mid);
+
+		if (there != 0 && there - mid <= uid)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo > 0 && imap_view_uid(box, number + lo - 1) == uid + lo - 1 ? uid + lo - 1 : 0;
+}
+
+/* Section 3.2.5.2: the highest UID up to which the client knows what was expunged; 0: none. */
+static uint32_t
+matched_uid(const struct imap_box *box, const struct wire_qresync *q)
+{
+	size_t i = q->numbers.n, k = q->uids.n;
+	uint32_t number, uid, in_numbers = 0, in_uids = 0; /* left of the ranges at hand */
+
+	for (uint32_t n = 0; n < MATCH_RANGES; n++) {
+		uint32_t count, found;
+
+		if (in_numbers == 0) {
+			if (i == 0)
+				return 0;
+			i--;
+			in_numbers = q->numbers.v[i].hi - q->numbers.v[i].lo + 1;
+		}
+		if (in_uids == 0) {
+			k--;
+			in_uids = q->uids.v[k].hi - q->uids.v[k].lo + 1;
+		}
+		count = in_numbers < in_uids ? in_numbers : in_uids;
+		in_numbers -= count;
+		in_uids -= count;
+		number = q->numbers.v[i].lo + in_numbers;
+		uid = q->uids.v[k].lo + in_uids;
+		found = last_match(box, number, uid, count);
+		if (found != 0)
+			return found;
+	}
+	return 0;
+}
+
+static bool
+read_qresync(struct wire_in *in, const void **kept_r)
+{
+	struct wire_qresync *q = arena_new_object(in->arena, struct wire_qresync);
+
+	*kept_r = q;
+	return wire_in_qresync(in, q);
+}
+
+static const char *
+check_qresync(const struct imap_cmd *cmd)
+{
+	return imap_dialect(cmd->conn)->qresync ? NULL : N_("QRESYNC needs ENABLE QRESYNC");
+}
+
+/* Section 3.2.5.1; with another UIDVALIDITY nothing (section 3.2.5). */
+static bool
+tell_missed(struct imap_cmd *cmd, const void *kept, void **state)
+{
+	const struct wire_qresync *q = kept;
+	const struct imap_box *box = imap_box(cmd->conn);
+	struct missed *m = *state;
+
+	if (q->uidvalidity != box->uidvalidity)
+		return true;
+	if (m == NULL) {
+		*state = m = look_for_missed(cmd, q->modseq, q->known.n > 0 ? &q->known : NULL);
+		roaring_bitmap_remove_range(m->vanished, 0, (uint64_t)matched_uid(box, q) + 1);
+	}
+	if (!tell_vanished(cmd->conn, m))
+		return false;
+	m->from = imap_print_fetch_flags(
+	    cmd->conn, m->changed, m->from, IMAP_PRINT_UID | IMAP_PRINT_FLAGS, &m->told);
+	return m->from == 0;
+}
+
+static const struct imap_select_param select_params[] = {
+    {.name = "QRESYNC", .parse = read_qresync, .check = check_qresync, .selected = tell_missed},
+    {.name = NULL},
+};
+
+/* ---- ENABLE */
+
+static const struct imap_enable enables[] = {
+    {.name = "QRESYNC", .enable = enable_qresync},
+    {.name = NULL},
+};
+
+static const struct imap_cap caps[] = {
+    {.word = "QRESYNC", .rfc = "7162", .states = IMAP_LOGGED_IN},
+    {.word = NULL},
+};
+
+const struct imap_ext imap_ext_qresync = {
+    .name = "qresync",
+    .title = "QRESYNC (RFC 7162)",
+    .caps = caps,
+    .enables = enables,
+    .fetch_modifiers = fetch_modifiers,
+    .select_params = select_params,
+};
