@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CAPABILITY: what the tables of extensions (imap/ext.h) come to for a connection at the moment,
+ * CAPABILITY: the current capabilities of a connection, from the tables of extensions (imap/ext.h),
  * with the mechanisms that it is offered, without what is hidden from it.
  */
 #include "wire/capability.h"
@@ -38,7 +38,7 @@ imap_auth_words_print(const struct imap_conn *conn, struct buf *out)
 				print_capability(conn, c, out);
 }
 
-/* A bit for each capability of the state whose condition holds. */
+/* Returns a bit for each capability of the state whose condition holds. */
 static uint64_t
 conditions(const struct imap_conn *conn, unsigned state)
 {
@@ -74,7 +74,7 @@ imap_auth_words_key(const struct imap_conn *conn)
 	return conditions(conn, IMAP_NOAUTH) << 32 | imap_more_mechs_key(conn);
 }
 
-/* What the words depend on that are printed in the state; see struct imap_cap. */
+/* Combines what the words printed in the state depend on; see struct imap_cap. */
 static uint64_t
 keys(const struct imap_conn *conn, unsigned state)
 {
@@ -91,7 +91,7 @@ keys(const struct imap_conn *conn, unsigned state)
 }
 
 #ifdef TS_DEBUG
-/* A text that is kept is the text that would be printed now, or one connection sees another's. */
+/* A cached text must equal what would be printed now, or one connection would see another's. */
 static void
 compare(const struct imap_conn *conn, unsigned state, const struct imap_caps *caps)
 {
@@ -106,9 +106,9 @@ compare(const struct imap_conn *conn, unsigned state, const struct imap_caps *ca
 #endif
 
 /*
- * A switch of user tells them twice.  The text depends on the state, the rules, in which it is
- * kept, the conditions, what is hidden, and the keys of those who print words of their own; it is
- * printed again when one of these is different from the last time.
+ * A switch of user sends them twice.  The text depends on the state, the rules (which store it),
+ * the conditions, what is hidden, and the keys of capabilities that print words of their own; it is
+ * printed again if one of these has changed since.
  */
 struct str
 imap_capabilities(const struct imap_conn *conn)

@@ -45,7 +45,7 @@ struct imap_cmd {
 	uint64_t started_ns;
 	uint64_t reserved; /* bytes outside its arena: cmd_reserve() */
 
-	/* what is waited for */
+	/* what the command waits for */
 	struct imap_job *job;
 	struct store_change *change;
 	bool change_waits;            /* it is under way; else it has its result */
@@ -108,7 +108,7 @@ void imap_check_code(const struct imap_conn *conn, struct str code);
 #endif
 /* BAD with the cursor's error text, or NO for errors that are not of grammar: [CANNOT] for an
  * impossible mailbox name, [LIMIT] for more than is allowed.  A NO counts as a failed attempt, with
- * all that the command then owes (cmd_is_attempt). */
+ * all its consequences (cmd_is_attempt). */
 enum imap_next cmd_bad_syntax(struct imap_cmd *cmd);
 bool cmd_is_attempt(const struct imap_cmd *cmd); /* whether cmd_bad_syntax() says NO */
 /* The only place that turns a ts_err into NO and a response code (respond.c). */
@@ -117,7 +117,7 @@ enum imap_next cmd_err(struct imap_cmd *cmd, enum ts_err err);
 enum imap_next cmd_change_err(struct imap_cmd *cmd, const struct store_change *change);
 /* NO [OVERQUOTA]. */
 enum imap_next cmd_no_quota(struct imap_cmd *cmd, enum store_quota_resource resource);
-/* For `cmd->step = &x; return IMAP_GO;` */
+/* Use it instead of `cmd->step = &x; return IMAP_GO;` */
 enum imap_next cmd_goto(struct imap_cmd *cmd, const struct imap_step *step);
 
 /*

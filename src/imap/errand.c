@@ -41,7 +41,7 @@ is_wanted(const struct imap_errand *errand)
 
 static void start_next(struct imap_conn *conn);
 
-/* What is there would be left on workers if the turn ended now: is it little enough? */
+/* Returns whether what would be left on workers, if the turn ended now, is little enough. */
 static bool
 may_be_left(const struct imap_conn *conn)
 {
@@ -56,7 +56,7 @@ may_be_left(const struct imap_conn *conn)
 	return n <= s->errands && bytes <= s->connection_memory;
 }
 
-/* For the command that ends the turn one errand less is there; it goes on in its turn. */
+/* There is one errand less for the command that ends the turn; it goes on in its turn. */
 static void
 end_turn_if_it_waits(struct imap_conn *conn)
 {
@@ -86,7 +86,7 @@ ended(struct imap_errand *errand)
 		end_turn_if_it_waits(conn);
 }
 
-/* ---- under way */
+/* ---- running */
 
 static enum work_end
 run(struct work *work)
@@ -108,7 +108,7 @@ change_done(struct store_change *change)
 	ended(change->arg);
 }
 
-/* Nobody wants it any more; false: it is still under way, on a worker. */
+/* Nobody wants it any more.  Returns false if it is still running on a worker. */
 static bool
 give_up(struct imap_errand *errand)
 {
@@ -117,7 +117,7 @@ give_up(struct imap_errand *errand)
 		work_cancel(&errand->work);
 		return false;
 	}
-	forget(errand); /* the change goes on */
+	forget(errand); /* the change continues */
 	return true;
 }
 
@@ -127,7 +127,7 @@ timed_out(void *arg)
 	struct imap_errand *errand = arg;
 	struct imap_conn *conn = errand->conn;
 
-	if (is_wanted(errand)) /* else the line would name the user who is there now */
+	if (is_wanted(errand)) /* else the line would name the current user */
 		imap_log(conn, LOG_WARNING, "%s takes too long: given up", errand->class->name);
 	if (give_up(errand))
 		start_next(conn);
@@ -149,7 +149,7 @@ begin(struct imap_errand *errand)
 	work_submit(imap_job_pool(conn->server, false), &errand->work);
 }
 
-/* As many as may be. */
+/* Starts as many as are allowed. */
 static void
 start_next(struct imap_conn *conn)
 {
@@ -166,7 +166,7 @@ start_next(struct imap_conn *conn)
 		}
 }
 
-/* ---- for who has one */
+/* ---- interface for their owners */
 
 struct imap_errand *
 imap_errand_new(
@@ -189,7 +189,7 @@ imap_errand_new(
 	    .kind = class->kind,
 	    .who = imap_login(conn)->who};
 	loop_timer_init(&errand->timer, conn->il->loop, timed_out, errand);
-	/* Behind the others: they start in order. */
+	/* Last in the list: they start in order. */
 	for (struct imap_errand **at = &conn->errands;; at = &(*at)->next)
 		if (*at == NULL) {
 			*at = errand;

@@ -164,10 +164,10 @@ struct imap_fetch_item {
 
 	/* One of these.  On a worker unless needs is 0: they may use nothing but their arguments.
 	 *
-	 * print() appends the value; the engine puts the name and the blank before it. */
+	 * print() appends the value; the engine prints the name and the blank before it. */
 	void (*print)(const struct imap_fetched *message, struct buf *out);
-	/* locate() says which bytes are the value.  The engine reads, decodes and sends them in
-	 * pieces, or only their size if `size_only` is set. */
+	/* locate() returns which bytes are the value.  The engine reads, decodes and sends them in
+	 * pieces, or sends only their size if `size_only` is set. */
 	enum imap_located (*locate)(const struct imap_fetched *message, struct imap_value *value_r);
 	bool size_only;
 	const struct imap_refusal *refused;
@@ -221,7 +221,7 @@ struct imap_search_key {
 
 	/* One of these decides.
 	 *
-	 * matches: by the message's record.  Any thread; may use only its arguments. */
+	 * matches: decides by the message's record.  Any thread; may use only its arguments. */
 	bool (*matches)(const struct wire_key *key, const struct store_message *record);
 	/* matches_summary: by what was made of the message at delivery; otherwise the same. */
 	bool (*matches_summary)(const struct wire_key *key, const struct store_message *record,

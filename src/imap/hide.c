@@ -11,12 +11,12 @@ struct hide {
 	const struct imap_hide_settings *settings;
 	struct auth_names *users;
 	size_t user_count;
-	struct str *clients; /* in small letters */
+	struct str *clients; /* in lower case */
 };
 
 struct imap_hides {
 	struct arena *arena;
-	bool clients; /* a block asks for them */
+	bool clients; /* a block depends on them */
 	size_t n;
 	struct hide v[];
 };
@@ -41,7 +41,7 @@ read_block(struct imap_hides *hides, struct hide *hide, const struct imap_hide_s
 
 	hide->settings = s;
 	hide->users = arena_array(a, s->users.n + 1, sizeof(*hide->users));
-	/* With the default domain one may be too long to be anybody's. */
+	/* With the default domain a name may be too long to be anybody's. */
 	for (size_t i = 0; i < s->users.n; i++)
 		hide->user_count += auth_names_parse(
 		    s->users.items[i], default_domain, a, &hide->users[hide->user_count]);
@@ -112,7 +112,7 @@ look(const struct imap_conn *conn, struct imap_turn *turn)
 	for (size_t i = 0; i < hides->n; i++) {
 		const struct hide *hide = &hides->v[i];
 
-		/* A client that has no name is none that is meant. */
+		/* A client without a name is not meant. */
 		turn->hides[i] = (name.n > 0 || hide->settings->clients.n == 0) &&
 		                 is_client(hide, name) &&
 		                 is_user(conn->server->auth, hide, turn->login);

@@ -289,7 +289,7 @@ struct imap_box {
 	uint32_t uidvalidity;
 	struct str name;
 	uint64_t keywords_told; /* table of the last FLAGS response; store_keywords_id() */
-	bool room_told;         /* and that more can be made */
+	bool room_told;         /* and that it said that more can be created */
 	unsigned char *slots;
 };
 

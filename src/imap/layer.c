@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 
-/* ---- SASL: its layer as one of the stream */
+/* ---- a SASL layer as one of the stream */
 
 enum { LENGTH = 4 };
 
@@ -26,7 +26,7 @@ decode(struct stream_layer *stream, struct str in, size_t room, struct buf *out,
 	struct rd rd = rd_of(in);
 	uint32_t n;
 
-	(void)room; /* one buffer at a time, which is bounded */
+	(void)room; /* one buffer at a time, whose size is bounded */
 	if (in.n < LENGTH)
 		return true;
 	n = rd_be32(&rd);

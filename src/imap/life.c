@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a connection is at any moment: its login, mailbox and dialect, what the log calls it, how
- * long it may be silent, and how it is told to go.  All others of the engine stand on this.
+ * The state of a connection at any moment: its login, mailbox and dialect, its name in the log, how
+ * long it may be silent, and how it is told to leave.  The rest of the engine builds on this.
  */
 #include "imap/life.h"
 #include "base/clock.h"
@@ -119,9 +119,9 @@ imap_log(const struct imap_conn *conn, int level, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* ---- its end */
+/* ---- end */
 
-/* Nobody waits for it any more. */
+/* Nobody waits for the job any more. */
 void
 conn_cancel_job(struct imap_conn *conn)
 {
@@ -150,7 +150,7 @@ waits_for_worker(const struct imap_cmd *cmd)
 	return cmd->job != NULL || cmd->waits_for_errands;
 }
 
-/* Bytes that it has are to be written, and are not yet. */
+/* Returns whether it has bytes to be written that are not written yet. */
 static bool
 waits_for_disk(const struct imap_cmd *cmd)
 {
@@ -173,7 +173,7 @@ conn_set_timer(struct imap_conn *conn)
 		session_wait(session, s->idle_time);
 	else if (conn->turns > 0)
 		session_wait(session, s->turn_time);
-	else /* that of the first login, however busy the client is */
+	else /* the time of the first login, however busy the client is */
 		session_wait_by_deadline(session, s->login_time);
 }
 
@@ -187,7 +187,7 @@ conn_timed_out(void *arg)
 		imap_log(conn, LOG_WARNING, "no answer from the store: closed");
 		imap_bye(conn, "UNAVAILABLE", "The mail store is not responding");
 	} else if (cmd != NULL && cmd->yielded)
-		conn_set_timer(conn); /* it waits for the client to read: the stream's affair */
+		conn_set_timer(conn); /* waits for the client to read: the stream's job */
 	else {
 		conn->session.ending = "timeout";
 		imap_bye(

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a connection holds in memory, measured where it is cheap to measure:
- * when a command is about to take much.  Everything else is bounded by limits
- * of its own (lines, literals, output) that are small beside this one.
+ * The memory that a connection holds, measured where that is cheap: when a
+ * command is about to take much.  Everything else is bounded by limits of its
+ * own (lines, literals, output) that are small compared to this one.
  */
 #include "imap/errand.h"
 #include "imap/settings.h"

@@ -12,16 +12,16 @@
 enum {
 	LATELY_MS = 1000,
 	LONG_PART = 8,       /* an eighth of a slice is long */
-	FORGET_AT_ONCE = 64, /* so that forgetting many does not hold up the loop */
+	FORGET_AT_ONCE = 64, /* so that forgetting many does not delay the loop */
 };
 
 struct paced {
 	struct paced *next; /* in its bucket */
 	uint64_t who;
 	uint64_t until_ms;
-	struct link known; /* in no list: that time is over, but connections wait */
+	struct link known; /* in no list: its time is over, but connections wait */
 	struct link ring;
-	struct link conns; /* that wait; of pace_place */
+	struct link conns; /* those that wait; of pace_place */
 };
 
 /* ---- slices ---- */
@@ -87,7 +87,7 @@ set_timer(struct imap_loop *il)
 	loop_timer_set(&pace->timer, until > now ? until - now : 1);
 }
 
-/* Some have not computed for long lately.  Those who wait are forgotten when they do not. */
+/* Forgets users who have not computed for long recently.  Those who wait are forgotten later. */
 static void
 forget_some(void *arg)
 {
@@ -126,7 +126,7 @@ remember(struct imap_loop *il, uint64_t who)
 	set_timer(il);
 }
 
-/* NULL: served at once. */
+/* Returns NULL if it is served at once. */
 static struct paced *
 paced_of(const struct imap_conn *conn)
 {
@@ -161,7 +161,7 @@ pace_begins(struct imap_loop *il, uint64_t now)
 		look_at_cpu(il, now);
 }
 
-/* How long the thread did not run since the last look.  This is the new one. */
+/* Returns how long the thread did not run since the last look, and makes this the new one. */
 static uint64_t
 idle_since_look(struct imap_loop *il, uint64_t now)
 {
@@ -173,7 +173,7 @@ idle_since_look(struct imap_loop *il, uint64_t now)
 	return ns > cpu_ns ? ns - cpu_ns : 0;
 }
 
-/* Was much computed since it was asked last? */
+/* Returns whether much was computed since the last call. */
 static bool
 took_long(struct imap_loop *il, uint64_t now)
 {
@@ -255,7 +255,7 @@ pace_leave(struct imap_conn *conn, uint64_t user)
 		stop_waiting(&conn->il->pace, &conn->pace);
 }
 
-/* The first connection of the first in the ring, who goes to its back. */
+/* Takes the first connection of the first in the ring, which moves to the back. */
 static struct imap_conn *
 take_next_conn(struct pace *pace)
 {

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the server says: how a command ends, with OK, NO or BAD and a response code (RFC 9051
- * section 7.1, RFC 5530), and other texts for people.  They are looked up in the client's language
- * here and nowhere else.  Also the only place that turns an error of the store into words for the
- * client.
+ * section 7.1, RFC 5530), and other texts for people.  Only this file looks texts up in the
+ * client's language, and only this file turns an error of the store into words for the client.
  */
 #include <stdarg.h>
 
@@ -11,7 +10,7 @@
 #include "texts/texts.h"
 
 #ifdef TS_DEBUG
-/* The documentation lists all codes there are. */
+/* The documentation lists all existing codes. */
 void
 imap_check_code(const struct imap_conn *conn, struct str code)
 {
@@ -146,8 +145,8 @@ cmd_bad_syntax(struct imap_cmd *cmd)
 	return cmd_bad(cmd, cmd->in.error != NULL ? cmd->in.error : "Syntax error");
 }
 
-/* RFC 5530 section 3: OVERQUOTA speaks of the user's quota; a full disk is the server's trouble and
- * may pass.  The client's log may be all that the administrator is shown. */
+/* RFC 5530 section 3: OVERQUOTA is about the user's quota; a full disk is the server's problem and
+ * may pass.  The client's log may be all that the administrator gets to see. */
 static enum imap_next
 no_space(struct imap_cmd *cmd)
 {
@@ -195,7 +194,7 @@ cmd_err(struct imap_cmd *cmd, enum ts_err err)
 	case TS_BUG:
 		return cmd_no(cmd, "SERVERBUG", "Internal error; please contact the administrator");
 	case TS_UNKNOWN:
-		/* Nobody knows what happened, so nothing may be said of it. */
+		/* Nobody knows what happened, so nothing may be said about it. */
 		imap_bye(cmd->conn, "UNAVAILABLE", "The outcome of the last command is unknown");
 		return IMAP_DONE;
 	case TS_OK:

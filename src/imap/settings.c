@@ -426,7 +426,7 @@ static bool
 is_name(struct str name)
 {
 	struct buf full = {0};
-	/* No pattern: there are no users with such a name. */
+	/* No pattern: no user has such a name. */
 	bool ok = str_chr(name, '*') == NULL && sasl_name_full(name, STR_NONE, &full);
 
 	buf_fini(&full);
@@ -442,7 +442,7 @@ is_in(const struct conf_list *list, struct str word)
 	return false;
 }
 
-enum { MECHANISMS_MAX = 64 }; /* names to look for a near one in */
+enum { MECHANISMS_MAX = 64 }; /* most names searched for a similar one */
 
 static void
 check_mechanisms(const struct imap_settings *s, const struct conf_report *r)

@@ -42,7 +42,7 @@ imap_tell_due(const struct imap_conn *conn, enum imap_tell_when when)
 	return false;
 }
 
-/* What time it is; 0: none to tell anything. */
+/* Returns the current kind of time; 0: nothing may be told now. */
 static unsigned
 time_now(const struct imap_conn *conn)
 {
@@ -74,7 +74,7 @@ imap_tell_now(struct imap_conn *conn)
 		conn->session.bytes_out += imap_out(conn)->n - before;
 		stream_kick(conn->session.stream);
 	}
-	/* One look tells a bounded piece. */
+	/* One call tells a bounded piece. */
 	if (!conn->session.closing && imap_tell_due(conn, when))
 		pace_ask(conn);
 }

@@ -477,9 +477,11 @@ bool store_upload_write(
  * upload is freed first. */
 void store_upload_finish(
     struct store_upload *upload, void (*done)(void *arg, enum ts_err err), void *arg);
-/* What was made of it, once it is finished without an error: as long as the handle is there. */
+/* Returns the summary of the message, once the upload is finished without an error; valid as long
+ * as the handle. */
 struct str store_upload_summary(const struct store_upload *upload);
-/* Bytes that it holds in memory, about; STORE_UPLOAD_MEMORY at the most while it comes in. */
+/* Returns about how many bytes it holds in memory; at most STORE_UPLOAD_MEMORY while data
+ * arrives. */
 #define STORE_UPLOAD_MEMORY ((size_t)1 << 20)
 size_t store_upload_memory(const struct store_upload *upload);
 /*

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The selected mailbox: made by SELECT, freed by whatever leaves it.  The view
+ * The selected mailbox: made by SELECT, freed when it is closed.  The view
  * (what the client has been told) starts as the mailbox is at that moment.
  */
 #include "imap/box/box_int.h"
@@ -34,8 +34,8 @@ watch_fired(void *arg)
 	imap_tell_soon(conn);
 }
 
-/* 0: all are \Seen.  By sets: message by message it takes milliseconds of a large mailbox that is
- * read. */
+/* Returns 0 if all are \Seen.  With sets: one by one it takes milliseconds in a large mailbox that
+ * is being read. */
 static uint32_t
 first_unseen(const struct store_mailbox *mailbox, const struct store_counters *counters)
 {
@@ -54,7 +54,7 @@ first_unseen(const struct store_mailbox *mailbox, const struct store_counters *c
 	return first;
 }
 
-/* All that SELECT tells is of one moment. */
+/* All that SELECT reports is of one moment. */
 static void
 look_first(struct imap_box *box, struct imap_selected *selected)
 {
@@ -93,7 +93,7 @@ imap_box_open(struct imap_conn *conn, struct store_mailbox *mailbox, struct str 
 	box->pending = roaring_bitmap_create();
 	box->expunged = roaring_bitmap_create();
 	box->recents = !imap_dialect(conn)->rev2;
-	/* Before looking: what comes in between is told by the first sync. */
+	/* Before the read, so that the first sync tells what comes in between. */
 	box->watch =
 	    store_watch_new(store_mailbox_account(mailbox), conn->il->loop, watch_fired, conn);
 	store_watch_add(box->watch, store_mailbox_id(mailbox));

@@ -45,7 +45,8 @@ all_names(const struct store_keywords *table, struct str *names)
 	return n;
 }
 
-/* The keywords that a message has: the cost depends on them, not on how many the mailbox has. */
+/* Gets the keywords that a message has: the cost depends on them, not on how many the mailbox
+ * has. */
 static size_t
 names_of(const struct store_keywords *table, const struct store_flags *flags, struct str *names)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a client is told of MODSEQs (RFC 7162).
+ * Which MODSEQs a client may see (RFC 7162).
  *
- * A client takes the highest MODSEQ of FETCH responses that it saw up to a tagged reply as the
- * point up to which it knows all changes (section 6).  So where an EXPUNGE with a lower one must
- * not be told yet, it is told to go by an earlier point (section 3.2): box->complete.
+ * A client takes the highest MODSEQ in the FETCH responses before a tagged reply as the point up to
+ * which it knows all changes (section 6).  So while an EXPUNGE with a lower MODSEQ has to wait, the
+ * server announces an earlier point (section 3.2): box->complete.
  */
 #include "imap/cmd.h"
 

@@ -3,11 +3,11 @@
  * Untagged updates of the selected mailbox: the one place that sends EXPUNGE or VANISHED,
  * EXISTS, RECENT, FLAGS and unasked FETCH (RFC 9051 sections 5.2 and 7.5, RFC 7162).
  *
- * Looking and telling are apart.  look_at_mailbox() reads the mailbox once: what is new,
- * what is gone, which flags changed, from which mark on messages are recent,
- * all of one moment.  accept_look() puts that into the box: new UIDs into the view,
- * expunged ones into `expunged`, changed ones into `pending`.  What may be told
- * now is told from the box, in bounded pieces, the rest by a later sync.
+ * Reading and telling are separate.  look_at_mailbox() reads the mailbox once: what is new, what is
+ * gone, which flags changed, and the mark above which messages are recent, all of one moment.
+ * accept_look() moves that into the box: new UIDs into the view, expunged ones into `expunged`,
+ * changed ones into `pending`.  What may be told now is told from the box, in bounded pieces, the
+ * rest by a later sync.
  */
 #include "imap/box/box_int.h"
 #include "imap/place/rights.h"
@@ -20,7 +20,7 @@
 
 struct look {
 	uint64_t modseq;
-	uint32_t mark;                  /* above it messages are recent for this session */
+	uint32_t mark;                  /* messages above it are recent for this session */
 	roaring_bitmap_t *fresh, *gone; /* NULL: nothing changed */
 	roaring_bitmap_t *changed;
 };
@@ -33,7 +33,8 @@ drop_silent(const struct imap_box *box, roaring_bitmap_t *changed)
 
 	if (box->silent == NULL)
 		return;
-	/* By sets: message by message it takes long, of a million, and the mailbox is locked. */
+	/* With sets: one by one it takes long for a million messages, while the mailbox is
+	 * locked. */
 	mine = roaring_bitmap_create();
 	later = roaring_bitmap_create();
 	store_mailbox_changed_since(box->mailbox, box->silent_modseq - 1, mine);
@@ -45,7 +46,7 @@ drop_silent(const struct imap_box *box, roaring_bitmap_t *changed)
 	roaring_bitmap_free(later);
 }
 
-/* The mailbox is being read. */
+/* Call during a read of the mailbox. */
 static void
 read_changes(const struct imap_box *box, struct look *l)
 {
@@ -58,7 +59,7 @@ read_changes(const struct imap_box *box, struct look *l)
 	l->gone = roaring_bitmap_andnot(box->uids, now);
 	l->changed = roaring_bitmap_copy(box->pending);
 	store_mailbox_changed_since(box->mailbox, box->modseq, l->changed);
-	/* New messages are told by EXISTS; the client asks for their flags. */
+	/* EXISTS reports new messages; the client asks for their flags. */
 	roaring_bitmap_and_inplace(l->changed, box->uids);
 	drop_silent(box, l->changed);
 }
@@ -74,8 +75,8 @@ forget_look(struct look *l)
 	*l = (struct look){.fresh = NULL};
 }
 
-/* New messages have to be claimed in the reading that finds them: then what was read before,
- * without a claim, is forgotten and does not count. */
+/* New messages must be claimed in the same read that finds them: an earlier read without a claim is
+ * then discarded. */
 static void
 look_at_mailbox(struct imap_box *box, struct look *l)
 {
@@ -91,7 +92,7 @@ look_at_mailbox(struct imap_box *box, struct look *l)
 	imap_box_claim_end(box);
 }
 
-/* ---- messages that come and go */
+/* ---- messages that appear and disappear */
 
 static void
 tell_new(struct imap_conn *conn, struct imap_box *box, const struct look *l)
@@ -120,7 +121,7 @@ print_expunged(struct imap_conn *conn, struct imap_box *box)
 	uint32_t from = 0;
 
 	roaring_init_iterator_last(box->expunged, &it);
-	/* From the last on, so that no number told before is moved by one told later. */
+	/* From the last one down, so that no number already told is changed by a later one. */
 	while (it.has_value && out->n - before < IMAP_PRINT_BYTES) {
 		from = it.current_value;
 		wire_out_number(out, imap_view_seq(box, from), "EXPUNGE");
@@ -170,7 +171,7 @@ tell_expunged(struct imap_conn *conn, struct imap_box *box)
 
 /* ---- flags */
 
-/* False: it is not in the view. */
+/* Returns false if it is not in the view. */
 static bool
 print_fetch_flags(struct imap_conn *conn, const struct imap_keywords *keywords,
     const struct store_message *msg, unsigned what)
@@ -220,13 +221,14 @@ imap_print_fetch_flags(struct imap_conn *conn, const roaring_bitmap_t *set, uint
 		for (i = 0; i < n && (i == 0 || out->n - before < IMAP_PRINT_BYTES); i++)
 			*told += print_fetch_flags(conn, &keywords, &msgs[i], what);
 		if (i > 0)
-			from = msgs[i - 1].uid + 1; /* 0 behind the last one there can be */
+			from = msgs[i - 1].uid + 1; /* 0 after the highest possible UID */
 	} while (n == WINDOW && from != 0 && out->n - before < IMAP_PRINT_BYTES);
 	imap_drop_keywords(&keywords);
 	return i == n && n < WINDOW ? 0 : from;
 }
 
-/* FLAGS follows also when no message says so: a keyword that was forgotten, or room for others. */
+/* FLAGS also follows if no message says so: a keyword was forgotten, or there is room for
+ * others. */
 static void
 tell_known_flags(struct imap_conn *conn, const struct imap_box *box)
 {
@@ -271,7 +273,7 @@ unless_empty(const roaring_bitmap_t *uids)
 	return uids == NULL || roaring_bitmap_is_empty(uids) ? NULL : uids;
 }
 
-/* For extensions: what is told next. */
+/* Tells extensions what is about to be told. */
 static void
 announce(struct imap_conn *conn, const struct imap_box *box, const struct look *l, bool may_expunge)
 {

@@ -47,7 +47,7 @@ static const struct imap_cap caps[] = {
     {.word = NULL},
 };
 
-/* Those of the protocol itself, for whatever command. */
+/* Codes of the protocol itself, for any command. */
 static const struct imap_code codes[] = {
     {"ALREADYEXISTS", "9051", "CREATE or RENAME: a mailbox of this name is there"},
     {"BADCHARSET", "3501", "SEARCH: the charset is not known; these are"},

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * APPEND (RFC 3501 and RFC 9051 section 6.3.12), of several messages at once
- * (RFC 3502).  Extensions bring forms of data, the response code, and the limit's
- * capability.
+ * APPEND (RFC 3501 and RFC 9051 section 6.3.12), also of several messages at once (RFC 3502).
+ * Extensions bring forms of data, the response code, and the limit's capability.
  *
- * A message never lies in memory as a whole: its bytes go to a store_upload as
- * they come, which holds the connection's input back when it is behind.  When
- * the command has ended and all uploads are finished (summaries made, large
- * files flushed), one change takes them all or none.
+ * No message is ever in memory as a whole: its bytes go to a store_upload as they arrive, which
+ * blocks the connection's input when it is too slow.  When the command has ended and all uploads
+ * are finished (summaries made, large files flushed), one change takes all or none of them.
  */
 #include "wire/cmd/append.h"
 #include "imap/common/surrogate.h"
@@ -18,7 +16,7 @@
 struct item { /* one message, linked in order */
 	struct item *next;
 	struct store_upload *upload;
-	const struct imap_append_data *data; /* what its bytes go through; NULL: nothing */
+	const struct imap_append_data *data; /* what its bytes pass through; NULL: nothing */
 	void *through;                       /* its state; NULL: ended */
 	struct wire_append_message message;
 	uint64_t size;
@@ -62,10 +60,10 @@ append_of(struct imap_cmd *cmd)
 	return ap;
 }
 
-/* ---- while it comes in */
+/* ---- while it arrives */
 
-/* Several messages wait for each other in memory, the small ones as a whole, of all the summaries;
- * one alone is always taken. */
+/* Several messages wait for each other in memory: small ones entirely, and all summaries.  A single
+ * one is always accepted. */
 static bool
 has_room(struct imap_cmd *cmd, const struct append *ap)
 {
@@ -78,8 +76,8 @@ has_room(struct imap_cmd *cmd, const struct append *ap)
 	return ap->count == 0 || held <= cmd_room(cmd);
 }
 
-/* Does what is announced fit into the quota?  The lane decides, when all is there; this spares the
- * client what would be in vain. */
+/* Returns whether what is announced fits into the quota.  The lane decides once everything is
+ * there; this spares the client a useless transfer. */
 static bool
 has_quota(
     const struct imap_cmd *cmd, const struct append *ap, enum store_quota_resource *resource_r)
@@ -98,7 +96,7 @@ has_quota(
 	return false;
 }
 
-/* What is wrong with taking this message?  The tagged reply is set then. */
+/* Returns whether this message is refused.  If so, sets the tagged reply. */
 static bool
 message_refused(struct imap_cmd *cmd, struct append *ap)
 {
@@ -113,7 +111,7 @@ message_refused(struct imap_cmd *cmd, struct append *ap)
 		return (void)cmd_bad(cmd, "No such system flag can be set"), true;
 	if (m->size > settings->append_limit) /* RFC 7889 section 4 */
 		return (void)cmd_no(cmd, "TOOBIG", "The message is larger than APPENDLIMIT"), true;
-	if (m->size == 0) /* RFC 3502 section 6.3.11: gives the whole command up */
+	if (m->size == 0) /* RFC 3502 section 6.3.11: cancels the whole command */
 		return (void)cmd_no(cmd, NULL, "APPEND cancelled; no message was added"), true;
 	if (ap->count == (size_t)settings->append_messages)
 		return (void)cmd_no(cmd, "LIMIT", "Too many messages in one APPEND"), true;
@@ -122,7 +120,7 @@ message_refused(struct imap_cmd *cmd, struct append *ap)
 	if (ap->count == 0)
 		ap->parser.mailbox = imap_mailbox_meant(
 		    imap_login(cmd->conn), ap->parser.mailbox, &ap->parser.given);
-	/* Told before the message is sent (RFC 9051 section 6.3.12: TRYCREATE). */
+	/* Checked before the message is sent (RFC 9051 section 6.3.12: TRYCREATE). */
 	if (ap->count > 0 || imap_mailbox_lookup(imap_login(cmd->conn), ap->parser.mailbox,
 	                         AUTH_RIGHT_INSERT, &info, &err, &missing)) {
 		if (has_quota(cmd, ap, &resource))
@@ -158,7 +156,7 @@ nobody_waits(void *arg)
 	(void)arg;
 }
 
-/* Through what an extension has for this form of data, and into the store. */
+/* Passes bytes through what an extension has for this form of data, and into the store. */
 static bool
 upload(struct append *ap, struct str bytes, bool last)
 {
@@ -215,7 +213,7 @@ append_bytes(struct imap_cmd *cmd, struct str bytes)
 	struct append *ap = cmd->state;
 	bool ready;
 
-	/* RFC 9051 section 4.3: NUL only in a literal8. */
+	/* RFC 9051 section 4.3: NUL is allowed only in a literal8. */
 	if (!ap->last->message.literal8 && memchr(bytes.p, '\0', bytes.n) != NULL)
 		ap->has_nul = true;
 	ready = ap->last->through != NULL
@@ -225,7 +223,7 @@ append_bytes(struct imap_cmd *cmd, struct str bytes)
 		cmd_hold(cmd);
 }
 
-/* What the data of the message at hand goes through; false: nobody takes that form. */
+/* Finds what the current message's data passes through; false: nobody accepts that form. */
 static bool
 find_data(struct imap_cmd *cmd, const struct append *ap, const struct imap_append_data **data_r)
 {
@@ -277,7 +275,7 @@ append_segment(struct imap_cmd *cmd)
 
 static const struct imap_step segment_step = {"append-segment", append_segment};
 
-/* ---- when all is there */
+/* ---- when everything is there */
 
 static enum imap_next
 append_done(struct imap_cmd *cmd)
@@ -339,7 +337,7 @@ has_8bit_header(const struct append *ap)
 	return false;
 }
 
-/* Runs when the command has come to its end, and again when the last upload is finished. */
+/* Runs when the command has reached its end, and again when the last upload is finished. */
 static enum imap_next
 append_uploads(struct imap_cmd *cmd)
 {

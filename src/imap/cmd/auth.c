@@ -45,7 +45,7 @@ binds(const struct imap_conn *conn)
 	return stream_binds(conn->session.stream);
 }
 
-/* RFC 4422 section 6.1.2: whoever took a mechanism away in clear is found out in the layer. */
+/* RFC 4422 section 6.1.2: the layer reveals whether somebody removed a mechanism in plaintext. */
 static bool
 in_layer(const struct imap_conn *conn)
 {
@@ -103,7 +103,7 @@ cmd_login(struct imap_cmd *cmd)
 static const struct imap_cmd_def cmds[] = {
     {.name = "STARTTLS", .states = IMAP_NOAUTH, .start = cmd_starttls},
     {.name = "LOGIN", .states = IMAP_NOAUTH, .traits = IMAP_TRAIT_SECRET, .start = cmd_login},
-    {.name = "(PREAUTH)", .start = imap_preauth}, /* no client's: see conn.c */
+    {.name = "(PREAUTH)", .start = imap_preauth}, /* not sent by clients: see conn.c */
     {.name = "AUTHENTICATE",
         .states = IMAP_NOAUTH,
         .traits = IMAP_TRAIT_SECRET,

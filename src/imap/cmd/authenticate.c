@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * AUTHENTICATE (RFC 3501 and RFC 9051 section 6.2.2; SASL-IR RFC 4959): moves
- * a mechanism's exchange on, and gives what it proves or asks for to the login.
+ * AUTHENTICATE (RFC 3501 and RFC 9051 section 6.2.2; SASL-IR RFC 4959): runs a
+ * mechanism's exchange, and passes what it proves or asks for to the login.
  */
 #include "base/log.h"
 #include "imap/cmd.h"
@@ -10,9 +10,9 @@
 #include "imap/mechs.h"
 #include "imap/settings.h"
 
-enum { COMMAND_MAX = 256 }; /* "tag AUTHENTICATE MECHANISM " before a response that is very long */
+enum { COMMAND_MAX = 256 }; /* "tag AUTHENTICATE MECHANISM " before a very long response */
 
-/* Bytes of a line with the longest response in base64. */
+/* Returns the bytes of a line with the longest response in base64. */
 static size_t
 line_max(const struct sasl_mech *mech)
 {
@@ -90,7 +90,7 @@ exchange_move(struct imap_cmd *cmd)
 
 /* ---- tokens */
 
-/* What the client should ask its issuer for; whatever it answers, the login has failed. */
+/* Tells what the client should ask its issuer for; whatever it answers, the login has failed. */
 static enum imap_next
 deny(struct imap_cmd *cmd)
 {
@@ -120,7 +120,7 @@ token_shown(struct imap_cmd *cmd)
 	s->when_failed = &denied;
 	if (s->req.secret.n > 0)
 		return imap_try_verify(cmd);
-	/* It asks what a token should be for (RFC 7628 section 4.3), which is no guess at one. */
+	/* It asks what a token should be for (RFC 7628 section 4.3), which is not a guess. */
 	s->result = AUTH_FAILED;
 	return deny(cmd);
 }
@@ -128,8 +128,8 @@ token_shown(struct imap_cmd *cmd)
 /* ---- EXTERNAL (RFC 4422 appendix A) */
 
 /*
- * The certificate is judged again at the moment it lets somebody in (net/tls/peer.h): it may have
- * expired or been revoked since the handshake, or while the client thought about its answer.
+ * Judges the certificate again at the moment it lets somebody in (net/tls/peer.h): it may have
+ * expired or been revoked since the handshake, or while the client was deciding on its answer.
  */
 static enum imap_next
 certificate_shown(struct imap_cmd *cmd)
@@ -145,7 +145,7 @@ certificate_shown(struct imap_cmd *cmd)
 	return imap_try_verify(cmd);
 }
 
-/* Who it is goes into the exchange.  False: the certificate stands for nobody. */
+/* Puts its identity into the exchange.  Returns false if the certificate stands for nobody. */
 static bool
 identify(struct imap_cmd *cmd, struct sasl_exchange *x)
 {
@@ -219,9 +219,9 @@ client_answered(struct imap_cmd *cmd)
 	struct str bytes;
 
 	s->asked_ms = loop_now(cmd->conn->il->loop);
-	if (s->when_failed != NULL) /* RFC 7628 section 4.3: NO, even to who cancels */
+	if (s->when_failed != NULL) /* RFC 7628 section 4.3: NO, even if the client cancels */
 		return imap_try_failed(cmd);
-	/* RFC 9051 section 6.2.2: BAD both for "*" and for what is no base64. */
+	/* RFC 9051 section 6.2.2: BAD both for "*" and for invalid base64. */
 	switch (wire_sasl_line_parse(cmd->arena, cmd->segment, &bytes)) {
 	case WIRE_SASL_CANCEL:
 		return cmd_bad(cmd, "Authentication cancelled");
@@ -248,7 +248,8 @@ auth_line(struct imap_cmd *cmd, struct str line)
 	imap_resume(cmd);
 }
 
-/* The mechanism of that name, if this connection may use it; passwords are another matter. */
+/* Finds the mechanism of that name, if this connection may use it; passwords are checked
+ * separately. */
 static const struct sasl_mech *
 find_mech(const struct imap_conn *conn, struct str name)
 {
@@ -270,8 +271,8 @@ imap_authenticate_line_max(const struct imap_conn *conn, struct wire_in *in)
 }
 
 /*
- * RFC 5802 section 6: a client that says "y" saw no -PLUS.  Where one was offered, somebody took it
- * out of the list; where none was, because of the channel or of the configuration, it is right.
+ * RFC 5802 section 6: a client that says "y" saw no -PLUS.  If one was offered, somebody removed it
+ * from the list; if none was, because of the channel or of the configuration, the client is right.
  */
 static bool
 plus_offered(const struct imap_conn *conn, const struct sasl_mech *mech)

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * FETCH and UID FETCH (RFC 3501 and RFC 9051 section 6.4.5; messages that others
- * expunged: RFC 2180 section 4.1).
+ * FETCH and UID FETCH (RFC 3501 and RFC 9051 section 6.4.5; messages expunged by others: RFC 2180
+ * section 4.1).
  *
- * Steps: \Seen is set first, by one change for all messages, where an item asks
- * for it; then windows of messages are rendered (render.h), on the loop when
- * records suffice, by jobs when summaries or bodies are read.  What one window
- * of records does not do is held: a message that is there at the first look is
- * there until the tagged reply.
+ * Steps: first, if an item requires it, one change sets \Seen for all messages; then windows of
+ * messages are rendered (render.h), on the loop if records suffice, by jobs if summaries or bodies
+ * are read.  If more than one window of records is needed, the messages are held: one that exists
+ * at the first read exists until the tagged reply.
  */
 #include "imap/common/render.h"
 #include "imap/common/surrogate.h"
@@ -28,7 +27,7 @@ struct fetch {
 	void *modifier_state;   /* its own */
 	uint32_t from;          /* the next window begins here */
 	uint64_t found;
-	bool last; /* the window at hand is the last one */
+	bool last; /* the current window is the last one */
 };
 
 static void
@@ -45,7 +44,7 @@ free_fetch(void *arg)
 
 /* ---- windows */
 
-/* Sequence numbers of the window: neighbours in the view need no search. */
+/* Gets sequence numbers of the window: neighbours in the view need no search. */
 static void
 number_window(struct fetch *f)
 {
@@ -95,7 +94,7 @@ fill_window(struct fetch *f)
 
 /* ---- steps */
 
-/* The code that names surrogates (RFC 6858 section 3), or nothing. */
+/* Returns the code that names surrogates (RFC 6858 section 3), or nothing. */
 static struct str
 downgraded(struct imap_cmd *cmd, const struct imap_render *r)
 {
@@ -125,7 +124,7 @@ fetch_end(struct imap_cmd *cmd)
 	if (f->seen != NULL && cmd->change->prior_modseq <= box->modseq) {
 		if (box->silent != NULL)
 			roaring_bitmap_free(box->silent);
-		box->silent = f->seen; /* their flags went out with the rest */
+		box->silent = f->seen; /* their flags were sent with the rest */
 		box->silent_modseq = cmd->change->modseq;
 		f->seen = NULL;
 	}
@@ -178,7 +177,7 @@ run_render(struct imap_job *job)
 	return imap_render_run(job->state, should_stop, job) ? WORK_DONE : WORK_AGAIN;
 }
 
-/* A few small messages take a millisecond or two, and need not wait for what takes long. */
+/* A few small messages take a millisecond or two, and need not wait for long work. */
 static enum work_kind
 kind_of(const struct fetch *f)
 {
@@ -225,7 +224,7 @@ static const struct imap_step window_step = {"fetch-window", fetch_window};
 static const struct imap_step job_step = {"fetch-render", fetch_job};
 static const struct imap_step rendered_step = {"fetch-rendered", fetch_rendered};
 
-/* A disk that is full refuses \Seen, not reading. */
+/* A full disk refuses \Seen, but not reading. */
 static enum imap_next
 fetch_seen(struct imap_cmd *cmd)
 {
@@ -258,7 +257,7 @@ sets_seen(const struct wire_fetch_item *item)
 	}
 }
 
-/* The name of an item that extensions answer for; NULL: the engine does. */
+/* Returns the name of an item that extensions implement; NULL: the engine does. */
 static struct str
 name_of(const struct wire_fetch_item *item)
 {
@@ -274,7 +273,7 @@ name_of(const struct wire_fetch_item *item)
 	}
 }
 
-/* Finds the row of an item, unless it is the engine's; NULL, or what is wrong with it. */
+/* Finds the row of an item, unless it is the engine's; returns NULL, or what is wrong with it. */
 static const char *
 claim_item(struct imap_cmd *cmd, struct wire_fetch_item *item)
 {
@@ -315,8 +314,8 @@ narrow(struct imap_cmd *cmd, struct fetch *f)
 	}
 }
 
-/* A list behind an item alone: is it the item's argument?  Else it is modifiers, whatever they are.
- */
+/* Decides whether a list after a single item is the item's argument.  Otherwise it is modifiers,
+ * whatever they are. */
 static void
 settle_list(struct imap_cmd *cmd, struct wire_fetch *args)
 {
@@ -448,14 +447,14 @@ prepare_render(struct imap_cmd *cmd, struct fetch *f)
 	f->render.mailbox = box->mailbox;
 	f->render.box = box;
 	f->render.dialect = imap_dialect(cmd->conn);
-	/* A gateway fetches one message or a few: no window for 256 is zeroed for that. */
+	/* A gateway fetches one or a few messages: do not zero a window of 256 for that. */
 	f->render.window = IMAP_RENDER_WINDOW;
 	if (wanted < f->render.window)
 		f->render.window = wanted > 0 ? (size_t)wanted : 1;
 	f->render.messages = arena_array(cmd->arena, f->render.window, sizeof(*f->render.messages));
 }
 
-/* One line, whichever of them it is. */
+/* Logs one line, whichever of them it is. */
 static void
 log_items(const struct imap_cmd *cmd, const struct fetch *f)
 {
@@ -469,7 +468,7 @@ log_items(const struct imap_cmd *cmd, const struct fetch *f)
 	}
 }
 
-/* Takes hold of the messages; returns those that are not \Seen yet. */
+/* Holds the messages; returns those that are not \Seen yet. */
 static roaring_bitmap_t *
 hold_messages(struct fetch *f)
 {

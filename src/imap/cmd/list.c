@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * LIST, LSUB, STATUS (RFC 3501 and RFC 9051 sections 6.3.9, 6.3.11; RFC 3501
- * section 6.3.9 for LSUB).  What LIST selects by and returns is brought by
- * extensions (LIST-EXTENDED, LIST-STATUS, SPECIAL-USE …).
+ * LIST, LSUB, STATUS (RFC 3501 and RFC 9051 sections 6.3.9, 6.3.11; RFC 3501 section 6.3.9 for
+ * LSUB).  Extensions bring LIST's selection and return options (LIST-EXTENDED, LIST-STATUS,
+ * SPECIAL-USE …).
  *
- * Patterns are put together, and say where in the list names can be that match them: a pattern
- * without wildcards is one name, any other the range of names with its beginning.  These are walked
- * in order.  Some names at a time are copied out of the list, matched outside of its lock, and
- * forgotten when no pattern takes them, once the rows above them know of them.  A row is made of a
- * name, or a level above one, that a pattern takes.  At the end it is chosen which rows are
- * printed.
+ * Patterns are assembled, and tell where in the list matching names can be: a pattern without
+ * wildcards is one name, any other the range of names with its prefix.  These are walked in order.
+ * A few names at a time are copied out of the list, matched outside its lock, and forgotten if no
+ * pattern matches them, once the rows above them know about them.  A row is made for a name, or a
+ * level above one, that a pattern matches.  At the end it is decided which rows are printed.
  *
- * A slice of time may end after each pattern that was held against a name.  A name is looked at
- * once, and all that is said of it is of that moment.  When the list has changed between two looks
- * the walk begins anew, so that a client sees the list as it was at one moment; after WALKS of
- * them, in an account that changes all the time, it goes on: a mailbox that was renamed meanwhile
- * may then show under both names or neither, one that was made or deleted may show or not.
+ * A slice of time may end after each match of a pattern with a name.  A name is read once, and all
+ * that is said about it is of that moment.  If the list has changed between two reads the walk
+ * starts again, so that a client sees the list as of one moment; after WALKS of them, in an account
+ * that changes all the time, it goes on: a mailbox that was renamed meanwhile may then show under
+ * both names or neither, one that was made or deleted may show or not.
  */
 
 #include "imap/common/status.h"
@@ -26,18 +25,18 @@
 
 #define BATCH 64u      /* names copied at a time */
 #define FEW 8u         /* where the first one may be all that is wanted */
-#define WALKS 4u       /* of the list, when it changes meanwhile */
-#define CHECK_ROWS 64u /* rows between two looks at the memory */
+#define WALKS 4u       /* of the list, if it changes meanwhile */
+#define CHECK_ROWS 64u /* rows between two checks of the memory */
 
 struct row {
 	struct row *next;  /* in the order of printing */
-	struct row *under; /* the one before on the stack of names that the last one begins with */
+	struct row *under; /* previous one on the stack of names that are prefixes */
 	struct row *above; /* the nearest level above that has a row */
 	struct str name;
 	unsigned attrs; /* WIRE_ATTR_* */
 	unsigned marks; /* enum marks */
 	unsigned childinfo;
-	const struct store_mailbox_info *info; /* where a row prints; without its name */
+	const struct store_mailbox_info *info; /* for a row that prints; without its name */
 };
 
 enum marks {
@@ -49,7 +48,7 @@ enum marks {
 	/* Of the names below: is there one that ... */
 	CHILD_EXISTS = 1 << 5,
 	CHILD_MEETS = 1 << 6,
-	CHILD_HIDDEN = 1 << 7, /* meets the criteria and matches no pattern */
+	CHILD_HIDDEN = 1 << 7, /* meets the criteria but matches no pattern */
 	CLOSED = 1 << 8        /* this login cannot select it */
 };
 
@@ -58,10 +57,10 @@ struct pattern {
 	unsigned gives; /* marks */
 };
 
-/* Where names that match can be. */
+/* Where matching names can be. */
 enum probe_kind {
 	PROBE_NAME,  /* at this name */
-	PROBE_CHILD, /* among those that begin with it: is there one at all? */
+	PROBE_CHILD, /* among those that begin with it: is there any? */
 	PROBE_ALL    /* all that begin with it */
 };
 
@@ -70,7 +69,7 @@ struct probe {
 	enum probe_kind kind;
 };
 
-struct seen {         /* a name as it was copied out of the list */
+struct seen {         /* a name copied out of the list */
 	size_t at, n; /* its bytes in list.names */
 	unsigned attrs, marks;
 	struct store_mailbox_info info; /* without its name */
@@ -88,16 +87,16 @@ struct list {
 	const struct imap_list_select **selects; /* the options, by their extensions */
 	struct returned *returns;
 	size_t select_count, return_count;
-	unsigned criteria; /* WIRE_LIST_*: what CHILDINFO names */
-	unsigned attrs;    /* WIRE_ATTR_* that the options ask for */
-	bool selective;    /* one of them leaves names out */
+	unsigned criteria; /* WIRE_LIST_*: named by CHILDINFO */
+	unsigned attrs;    /* WIRE_ATTR_* requested by the options */
+	bool selective;    /* one of them excludes names */
 	bool recursive, prints;
 	bool too_many; /* more than the connection has room for */
 
 	struct store_pattern_text reference;
 	struct pattern *patterns;
 	size_t pattern_count, next_pattern; /* next: of the arguments */
-	bool want_levels;                   /* of what is above a name */
+	bool want_levels;                   /* for what is above a name */
 	struct probe *probes;
 	size_t probe_count;
 
@@ -106,21 +105,21 @@ struct list {
 	unsigned walks;
 	uint64_t version;
 	size_t probe;
-	bool begun;      /* the probe was */
+	bool begun;      /* the probe was started */
 	bool ended;      /* the list has no more names for it */
 	bool child_seen; /* in it */
-	struct buf from; /* where the list goes on */
+	struct buf from; /* where the list continues */
 	struct buf names;
 	struct seen seen[BATCH];
 	size_t seen_count, seen_next;
 
-	/* the name at hand */
+	/* the current name */
 	bool at_name;
 	struct str kept;     /* a copy in walk, once a row needs it */
-	size_t cut;          /* its first so many bytes are matched now */
+	size_t cut;          /* length of the part being matched */
 	size_t pattern;      /* with this pattern */
-	unsigned marks;      /* what came of it so far */
-	struct buf previous; /* the name before it */
+	unsigned marks;      /* the result so far */
+	struct buf previous; /* the previous name */
 
 	struct row *rows, **tail, *top;
 	size_t row_count;
@@ -154,7 +153,7 @@ use_attrs(unsigned use)
 
 /* ---- rows */
 
-/* Looked at now and then: names are small beside what is left over for them. */
+/* Checked now and then: names are small compared to the memory left for them. */
 static bool
 has_room(const struct list *l)
 {
@@ -163,7 +162,7 @@ has_room(const struct list *l)
 	return arena_bytes(l->walk) + more <= cmd_room(l->cmd);
 }
 
-/* The nearest row above the name at hand. */
+/* Returns the nearest row above the current name. */
 static struct row *
 row_above(const struct list *l, struct str name)
 {
@@ -189,7 +188,7 @@ push_row(struct list *l, struct str name, unsigned marks)
 	return row;
 }
 
-/* Sets a mark in a row and those above it; those above one that has it have it, too. */
+/* Sets a mark in a row and those above it; if one has it already, so have those above. */
 static void
 mark_up(struct row *row, unsigned mark)
 {
@@ -210,11 +209,11 @@ meets_criteria(const struct list *l, const struct row *row)
 	return l->selective || exists;
 }
 
-/* ---- a name: the levels above it that are new, then itself, each held against all patterns */
+/* ---- a name: the levels above it that are new, then itself, each matched with all patterns */
 
 /*
- * Those below one level stand together in the list, so a level is new unless the name before was
- * below it, too.  One that is a name of its own has been seen before: it has a row on the stack, or
+ * Names below one level are adjacent in the list, so a level is new unless the previous name was
+ * below it too.  A level that is a name itself has been seen before: it has a row on the stack, or
  * nobody wants it.
  */
 static size_t
@@ -299,7 +298,8 @@ end_name(struct list *l, const struct seen *seen, struct str name)
 	l->seen_next++;
 }
 
-/* One pattern against one name, or what follows from all of them; false: no name is left. */
+/* Matches one pattern with one name, or acts on the results of all; returns false if no name is
+ * left. */
 static bool
 work(struct list *l)
 {
@@ -341,7 +341,7 @@ begin_walk(struct list *l)
 	l->tail = &l->rows;
 }
 
-/* Under the list's lock. */
+/* Runs under the list's lock. */
 static bool
 copy_name(const struct store_mailbox_info *info, unsigned rights, void *arg)
 {
@@ -367,7 +367,7 @@ begin_probe(struct list *l)
 {
 	const struct probe *probe = &l->probes[l->probe];
 
-	/* What was seen by one before it is not looked at again. */
+	/* Skip what an earlier probe has seen. */
 	if (str_cmp(buf_as_str(&l->from), probe->at) < 0) {
 		l->from.n = 0;
 		buf_str(&l->from, probe->at);
@@ -376,7 +376,8 @@ begin_probe(struct list *l)
 	l->ended = l->child_seen = false;
 }
 
-/* The next names of the probe.  False: the list is not what it was, all begins anew. */
+/* Gets the next names of the probe.  Returns false if the list has changed: everything starts
+ * again. */
 static bool
 probe_next(struct list *l)
 {
@@ -392,7 +393,7 @@ probe_next(struct list *l)
 	if (next.n > 0) {
 		l->from.n = 0;
 		buf_str(&l->from, buf_as_str(&next));
-	} else if (l->seen_count > 0) { /* behind the last */
+	} else if (l->seen_count > 0) { /* after the last */
 		l->from.n = 0;
 		buf_put(&l->from, l->names.p + l->seen[l->seen_count - 1].at,
 		    l->seen[l->seen_count - 1].n);
@@ -437,18 +438,18 @@ list_walk(struct imap_cmd *cmd)
 
 /* ---- choosing */
 
-/* Completes the row; is it listed? */
+/* Completes the row; returns whether it is listed. */
 static bool
 choose(const struct list *l, struct row *row)
 {
 	bool listed = (row->marks & MEETS) != 0;
 
-	/* RFC 9051 section 6.3.9: % at the end shows levels that are no mailboxes.  So does the
-	 * whole name of one, by which clients ask whether it is there. */
+	/* RFC 9051 section 6.3.9: a % at the end shows levels that are not mailboxes.  So does a
+	 * pattern that is the whole name, by which clients ask whether it exists. */
 	if (!l->selective && (row->marks & (CUT | NAMED)) != 0 && (row->marks & CHILD_EXISTS) != 0)
 		listed = true;
 	if (l->recursive) {
-		/* RFC 5258 section 3.5: not for the sake of a child that is listed itself. */
+		/* RFC 5258 section 3.5: not because of a child that is listed itself. */
 		listed |= (row->marks & CHILD_HIDDEN) != 0;
 		if ((row->marks & CHILD_MEETS) != 0)
 			row->childinfo = l->criteria;
@@ -488,7 +489,7 @@ print_row(struct imap_cmd *cmd, const struct list *l, const struct row *row)
 	        .delimiter = '/',
 	        .name = row->name,
 	        .childinfo = row->childinfo});
-	/* RFC 5819 section 3: not for one that is there for its children only. */
+	/* RFC 5819 section 3: not for one that is listed only because of its children. */
 	if ((row->marks & (EXISTS | MEETS | CLOSED)) != (EXISTS | MEETS))
 		return;
 	for (size_t i = 0; i < l->return_count; i++)
@@ -523,7 +524,7 @@ add_probe(struct list *l, enum probe_kind kind, struct str at)
 	l->probes[l->probe_count++] = (struct probe){at, kind};
 }
 
-/* Where names can be that this one matches. */
+/* Adds the places where names that match this one can be. */
 static void
 add_probes(struct list *l, const struct store_pattern *p)
 {
@@ -532,7 +533,7 @@ add_probes(struct list *l, const struct store_pattern *p)
 
 	if (p->exact) {
 		add_probe(l, PROBE_NAME, p->text);
-		if (!l->lsub) /* says nothing of what is below */
+		if (!l->lsub) /* it says nothing about what is below */
 			add_probe(l, l->recursive ? PROBE_ALL : PROBE_CHILD,
 			    str_of(arena_printf(a, "%.*s/", STR_ARG(p->text))));
 		return;
@@ -544,15 +545,15 @@ add_probes(struct list *l, const struct store_pattern *p)
 		add_probe(l, PROBE_ALL, (struct str){inbox, p->fixed.n});
 }
 
-/* The reference is put before the pattern (RFC 9051 section 6.3.9); a pattern that begins with the
- * separator stands alone. */
+/* The reference precedes the pattern (RFC 9051 section 6.3.9); a pattern that begins with the
+ * separator ignores it. */
 static void
 add_pattern(struct list *l, struct str pattern)
 {
 	struct store_pattern_text text = {.n = 0};
 	struct pattern *p = &l->patterns[l->pattern_count];
 
-	/* RFC 5258 section 3: an empty one matches nothing, also behind a reference. */
+	/* RFC 5258 section 3: an empty pattern matches nothing, even after a reference. */
 	if (pattern.n == 0 || l->args.reference.p == NULL)
 		return;
 	if (!str_has_prefix(pattern, STR("/")))
@@ -579,7 +580,7 @@ by_place(const void *a, const void *b)
 	return order != 0 ? order : (int)y->kind - (int)x->kind;
 }
 
-/* In the list's order, without those that a wider one before them includes. */
+/* Sorts them as in the list, without those that an earlier, wider one includes. */
 static void
 sort_probes(struct list *l)
 {
@@ -630,7 +631,7 @@ free_bufs(void *arg)
 	buf_fini(&l->previous);
 }
 
-/* An empty pattern asks for the separator and the root of the reference. */
+/* An empty pattern requests the separator and the root of the reference. */
 static enum imap_next
 list_root(struct imap_cmd *cmd, bool lsub)
 {
@@ -660,7 +661,7 @@ list_go(struct imap_cmd *cmd, struct list *l)
 
 /* ---- options */
 
-/* Its extension; false: it has none.  id: of wire, which CHILDINFO is printed by. */
+/* Finds its extension; false: it has none.  id: wire's, used to print CHILDINFO. */
 static bool
 add_select(struct list *l, struct str name, unsigned id)
 {
@@ -677,7 +678,7 @@ add_select(struct list *l, struct str name, unsigned id)
 	return true;
 }
 
-/* NULL, or what is wrong with the options. */
+/* Returns NULL, or what is wrong with the options. */
 static const char *
 find_selects(struct list *l)
 {

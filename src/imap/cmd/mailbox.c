@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 3501 and RFC 9051 sections
- * 6.3.4 to 6.3.8).
+ * CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 3501 and RFC 9051 sections 6.3.4 to 6.3.8).
  *
- * A level without a mailbox of its own (after DELETE of a parent, or above a
- * CREATE) is no record of the store: LIST shows it as \Noselect.
+ * A level without a mailbox of its own (after DELETE of a parent, or above a CREATE) is not stored:
+ * LIST shows it as \Noselect.
  */
 #include "imap/hide.h"
 #include "imap/place/rights.h"
 #include "wire/utf7.h"
 
-/* RFC 9051 section 6.3.4: a trailing separator says that more will come below. */
+/* RFC 9051 section 6.3.4: a trailing separator announces names below. */
 static struct str
 without_trailing_separator(struct str name)
 {
@@ -29,7 +28,7 @@ change_at(struct imap_cmd *cmd, enum store_change_kind kind, const struct imap_p
 	return change;
 }
 
-struct named { /* cmd->state: what the command named, as the client spells it */
+struct named { /* cmd->state: the name in the command, as the client spells it */
 	struct str name;
 };
 
@@ -51,7 +50,7 @@ find_param(struct imap_cmd *cmd, struct str name)
 	return imap_shown(cmd->conn, imap_registry_create_param(&cmd->conn->server->reg, name));
 }
 
-/* The parameters, each by its extension; NULL: one of them is nobody's. */
+/* Finds the parameters, each by its extension; NULL: nobody implements one of them. */
 static const struct imap_create_param **
 find_params(struct imap_cmd *cmd, const struct wire_create *args)
 {
@@ -69,7 +68,7 @@ find_params(struct imap_cmd *cmd, const struct wire_create *args)
 	return found;
 }
 
-/* False: one of them refuses. */
+/* Returns false if one of them refuses. */
 static bool
 apply_params(struct imap_cmd *cmd, const struct imap_create_param **params,
     const struct wire_create *args, struct store_change *change)
@@ -137,7 +136,7 @@ delete_done(struct imap_cmd *cmd)
 
 	if (cmd->change->err != TS_OK)
 		return cmd_err(cmd, cmd->change->err);
-	/* The session's own selected mailbox: out of it, rather than BYE. */
+	/* The session's own selected mailbox: close it, rather than BYE. */
 	if (box != NULL && store_mailbox_gone(box->mailbox)) {
 		imap_box_free(cmd->conn);
 		imap_say_ok(cmd->conn, STR("CLOSED"), "The selected mailbox was deleted");
@@ -163,7 +162,7 @@ cmd_delete(struct imap_cmd *cmd)
 	if (!imap_mailbox_lookup(login, name, AUTH_RIGHT_DELETE, &info, &err, &missing)) {
 		if (err == TS_DENIED)
 			return cmd_no_right(cmd, missing);
-		/* RFC 9051 section 6.3.5: a \Noselect name with children is not to be deleted. */
+		/* RFC 9051 section 6.3.5: a \Noselect name with children cannot be deleted. */
 		if (imap_mailbox_has_children(login, name))
 			return cmd_no(cmd, "HASCHILDREN", "The mailbox has child mailboxes");
 		return cmd_no(cmd, "NONEXISTENT", "No such mailbox");
@@ -187,7 +186,7 @@ struct rename { /* cmd->state */
 	struct imap_open inbox;
 };
 
-/* INBOX, with more messages than go at once: the new mailbox is there, and has some of them. */
+/* INBOX has more messages than are moved at once: the new mailbox exists and has some of them. */
 static enum imap_next
 rename_partly(struct imap_cmd *cmd)
 {
@@ -213,8 +212,7 @@ rename_done(struct imap_cmd *cmd)
 		return rename_partly(cmd);
 	if (change->err != TS_OK)
 		return cmd_change_err(cmd, change);
-	/* The selected mailbox goes with its name, or with the one above it; messages leave INBOX.
-	 */
+	/* The selected mailbox is renamed itself or with its parent; or messages leave INBOX. */
 	if (box != NULL && !str_eq(change->name, STR("INBOX")) &&
 	    (str_eq(box->name, r->args.from) || is_below(box->name, r->args.from)))
 		box->name = str_of(arena_printf(box->arena, "%.*s%.*s", STR_ARG(r->args.to),
@@ -256,7 +254,7 @@ cmd_rename(struct imap_cmd *cmd)
 	fault = wire_name_fault(args.to);
 	if (fault != NULL)
 		return cmd_no(cmd, "CANNOT", fault);
-	/* Before anything that tells what is there. */
+	/* Check this before anything that reveals what exists. */
 	err = imap_rights_rename(imap_login(cmd->conn), args.from, args.to, &missing);
 	if (err == TS_INVALID)
 		return cmd_no(cmd, "CANNOT", "A mailbox cannot be renamed into another account");
@@ -272,7 +270,7 @@ cmd_rename(struct imap_cmd *cmd)
 	cmd->state = r;
 	if (!str_eq(r->from.mailbox, STR("INBOX")))
 		return cmd_goto(cmd, &submit);
-	/* Its messages are moved (RFC 9051 section 6.3.6), so it has to be in memory. */
+	/* Its messages are moved (RFC 9051 section 6.3.6), so it must be in memory. */
 	r->inbox.name = args.from;
 	return cmd_open_mailbox(cmd, &r->inbox, AUTH_RIGHT_DELETE, &submit);
 }
@@ -303,14 +301,14 @@ subscribe(struct imap_cmd *cmd, enum store_change_kind kind)
 	fault = wire_name_fault(name);
 	if (fault != NULL && kind == STORE_CHANGE_SUBSCRIBE)
 		return cmd_no(cmd, "CANNOT", fault);
-	/* RFC 4314 section 4: UNSUBSCRIBE takes no right; a hidden name is not subscribed. */
+	/* RFC 4314 section 4: UNSUBSCRIBE needs no right; a hidden name is not subscribed. */
 	err = imap_rights_want(imap_login(cmd->conn), name, AUTH_RIGHT_LOOKUP, &missing);
 	if (kind == STORE_CHANGE_UNSUBSCRIBE && err == TS_NOT_FOUND)
 		return cmd_ok(cmd, "Done");
 	if (kind == STORE_CHANGE_SUBSCRIBE && err != TS_OK)
 		return err == TS_DENIED ? cmd_no_right(cmd, missing)
 		                        : cmd_no(cmd, "NONEXISTENT", "No such mailbox");
-	/* Subscriptions are the user's own, whosever the mailbox is. */
+	/* Subscriptions belong to the user, whoever owns the mailbox. */
 	imap_place_own(imap_login(cmd->conn), name, &own);
 	return cmd_change(cmd, change_at(cmd, kind, &own), &done);
 }

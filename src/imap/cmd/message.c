@@ -19,7 +19,7 @@ free_bitmap(void *arg)
 struct store_cmd {
 	struct wire_store args;
 	struct imap_param *modifiers; /* of args, by their extensions */
-	roaring_bitmap_t *uids;       /* what was asked for; freed with the command */
+	roaring_bitmap_t *uids;       /* the messages requested; freed with the command */
 	uint64_t told;                /* the view's MODSEQ when the change was submitted */
 	bool partly;                  /* not all that was asked for is permitted */
 	/* printing */
@@ -42,7 +42,7 @@ stored(struct imap_cmd *cmd, bool expunged)
 	    "Some of the messages have been expunged");
 }
 
-/* Each message asked for is answered with its flags (RFC 9051 section 6.4.6), a piece at a time. */
+/* Answers each requested message with its flags (RFC 9051 section 6.4.6), a piece at a time. */
 static enum imap_next
 print_stored(struct imap_cmd *cmd)
 {
@@ -52,7 +52,7 @@ print_stored(struct imap_cmd *cmd)
 	s->from = imap_print_fetch_flags(cmd->conn, s->answer, s->from, s->what, &s->answered);
 	if (s->from != 0)
 		return IMAP_YIELD;
-	/* What was printed just now need not be told again, whoever changed it up to then. */
+	/* What was just printed need not be told again, whoever changed it up to then. */
 	box->silent = roaring_bitmap_copy(s->uids);
 	box->silent_modseq = cmd->change->modseq;
 	/* Also what went after it was changed and before it was answered. */
@@ -131,7 +131,8 @@ after_store(struct imap_cmd *cmd)
 	return cmd_goto(cmd, &modseqs);
 }
 
-/* RFC 4314 section 4: which rights a STORE of these flags takes; it goes on with one of them. */
+/* RFC 4314 section 4: returns the rights for a STORE of these flags; any one of them is enough to
+ * go on. */
 static unsigned
 needs_of_store(const struct wire_store *args)
 {
@@ -230,7 +231,7 @@ cmd_copy(struct imap_cmd *cmd)
 static enum imap_next
 expunge_done(struct imap_cmd *cmd)
 {
-	/* Of very many some are gone, when it fails on its way. */
+	/* If it fails half-way, some of very many are gone. */
 	cmd->may_expunge = true;
 	if (cmd->change->err != TS_OK)
 		return cmd_err(cmd, cmd->change->err);

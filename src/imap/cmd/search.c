@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * SEARCH and UID SEARCH (RFC 3501 and RFC 9051 section 6.4.4).  The program is
- * compiled and run as criteria.h says; the result is printed in pieces.  What
- * RETURN asks for is brought by extensions (ESEARCH, SEARCHRES).
+ * compiled and run as in criteria.h; the result is printed in pieces.
+ * Extensions bring the RETURN options (ESEARCH, SEARCHRES).
  */
 #include "imap/cmd.h"
 
 #include "imap/common/criteria.h"
 
 #define PRINT_PIECE 2048u
-/* Bytes of a number at the most, twice, as buffers grow by doubling. */
+/* Most bytes of a number, twice, since buffers grow by doubling. */
 #define HIT 22u
 
 struct search {
@@ -43,8 +43,8 @@ end_ok(struct imap_cmd *cmd)
 
 /* ---- printing */
 
-/* Up to max numbers from s->from on, as the client counts; neighbours in the view need no search.
- */
+/* Gets up to max numbers from s->from on, as the client counts; neighbours in the view need no
+ * search. */
 static size_t
 next_numbers(struct imap_cmd *cmd, uint32_t *numbers, size_t max)
 {
@@ -82,7 +82,7 @@ next_numbers(struct imap_cmd *cmd, uint32_t *numbers, size_t max)
 	return n;
 }
 
-/* The whole line goes into the out buffer, since nothing may come between; ten bytes a hit. */
+/* The whole line goes into the out buffer, since nothing may come in between; ten bytes a hit. */
 static enum imap_next
 print_search(struct imap_cmd *cmd)
 {
@@ -145,7 +145,7 @@ search_found(struct imap_cmd *cmd)
 	/* Each line goes into the out buffer as a whole. */
 	if (!cmd_reserve(cmd, roaring_bitmap_get_cardinality(s->criteria.found) * HIT))
 		return imap_criteria_no_room(cmd, &s->criteria);
-	/* RFC 9051 section 6.4.4: under rev2 always ESEARCH. */
+	/* RFC 9051 section 6.4.4: with rev2 always ESEARCH. */
 	if (s->args.has_return || imap_dialect(cmd->conn)->rev2)
 		return print_esearch(cmd);
 	return print_search(cmd);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * SELECT, EXAMINE, CLOSE, CHECK (RFC 3501 and RFC 9051 sections 6.3.2, 6.3.3,
- * 6.4.1; CHECK RFC 3501 section 6.4.1): into a mailbox and out of it.
+ * 6.4.1; CHECK RFC 3501 section 6.4.1): opening and closing a mailbox.
  */
 #include "imap/place/rights.h"
 
@@ -148,7 +148,7 @@ select_start(struct imap_cmd *cmd, bool read_only)
 	cmd->state = s;
 	s->read_only = read_only;
 	if (!wire_select_parse(&cmd->in, &s->args)) {
-		if (cmd_is_attempt(cmd)) /* also of a name that no mailbox can have */
+		if (cmd_is_attempt(cmd)) /* also for a name that no mailbox can have */
 			leave(cmd);
 		return cmd_bad_syntax(cmd);
 	}
@@ -182,8 +182,8 @@ close_expunged(struct imap_cmd *cmd)
 	return cmd_ok(cmd, "Closed");
 }
 
-/* RFC 9051 section 6.4.1: removes what is \Deleted and tells nobody here; without the right to
- * expunge it is OK all the same (RFC 4314 section 4). */
+/* RFC 9051 section 6.4.1: removes messages that are \Deleted without telling this client; without
+ * the right to expunge it is OK all the same (RFC 4314 section 4). */
 static enum imap_next
 cmd_close(struct imap_cmd *cmd)
 {
@@ -206,7 +206,7 @@ cmd_close(struct imap_cmd *cmd)
 	return cmd_change(cmd, change, &expunged);
 }
 
-/* All there is to checkpoint is on disk already. */
+/* Everything that could be checkpointed is on disk already. */
 static enum imap_next
 cmd_check(struct imap_cmd *cmd)
 {

@@ -23,8 +23,8 @@ code_of(struct imap_cmd *cmd)
 	return cmd_code_of(cmd, cmd->conn->server->reg.copied);
 }
 
-/* RFC 6851 section 4.3: the code goes before the EXPUNGE responses, untagged.  A MOVE that failed
- * on its way has moved some for good, and tells which. */
+/* RFC 6851 section 4.3: the code is sent untagged, before the EXPUNGE responses.  A MOVE that
+ * failed half-way has moved some for good, and says which. */
 static void
 tell_moved(struct imap_cmd *cmd)
 {
@@ -40,7 +40,7 @@ copy_done(struct imap_cmd *cmd)
 	const struct copy_cmd *c = cmd->state;
 	struct store_change *change = cmd->change;
 
-	/* Some were gone at once, or behind the first piece of a MOVE. */
+	/* Some were gone at the start, or after the first piece of a MOVE. */
 	bool expunged = change->err == TS_CONDITION ||
 	                (change->err == TS_OK && !cmd->uid &&
 	                    change->pair_count < roaring_bitmap_get_cardinality(c->uids));
@@ -107,7 +107,7 @@ imap_copy_start(struct imap_cmd *cmd, bool move)
 	arena_on_free(cmd->arena, free_uids, c->uids);
 	if (move && box->read_only)
 		return cmd_no(cmd, "READ-ONLY", "The mailbox is open read-only");
-	/* RFC 6851 section 4.2: what COPY, STORE of \Deleted and EXPUNGE take. */
+	/* RFC 6851 section 4.2: the rights for COPY, STORE of \Deleted and EXPUNGE. */
 	missing = (AUTH_RIGHT_DELETED | AUTH_RIGHT_EXPUNGE) & ~box->rights;
 	if (move && missing != 0)
 		return cmd_no_right(cmd, missing);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What SEARCH, SORT and THREAD share: see criteria.h. */
+/* Shared by SEARCH, SORT and THREAD: see criteria.h. */
 #include "imap/common/criteria.h"
 
 #include "imap/hide.h"
 
 /* ---- replies */
 
-/* It is refused or failed. */
+/* The command is refused or has failed. */
 static void
 tell_failed(struct imap_cmd *cmd, const struct imap_criteria *c)
 {
@@ -57,7 +57,8 @@ imap_criteria_ok(struct imap_cmd *cmd, const struct imap_criteria *c,
 	for (size_t i = 0; i < c->return_count; i++)
 		if (c->returns[i].row->done != NULL)
 			c->returns[i].row->done(found);
-	/* RFC 5530 section 3: it may not be told yet, and the client had better ask. */
+	/* RFC 5530 section 3: the expunges may not be told yet, so the client should ask for
+	 * them. */
 	if (!cmd->uid && imap_query_expunged(c->query))
 		return cmd_ok_code(cmd, STR("EXPUNGEISSUED"), text);
 	return cmd_ok(cmd, text);
@@ -148,8 +149,8 @@ imap_criteria_key(struct wire_in *in, struct str name, struct wire_key *key, voi
 	return row != NULL && (row->parse == NULL || row->parse(in, key));
 }
 
-/* Keys that extensions answer for get their row, also those that wire has read.  False: one of them
- * is nobody's.  Depth is bounded by the parser's limit on nesting. */
+/* Gives keys that extensions implement their row, also those that wire has parsed.  Returns false
+ * if nobody implements one of them.  The parser's limit on nesting bounds the depth. */
 static bool
 claim_keys(const struct imap_conn *conn, struct wire_key *key)
 {
@@ -200,7 +201,7 @@ add_return(struct imap_cmd *cmd, struct imap_criteria *c, struct str name, struc
 	return imap_value_parse(cmd, value, r->row->parse, &r->kept);
 }
 
-/* NULL, or what is wrong with the options. */
+/* Returns NULL, or what is wrong with the options. */
 static const char *
 find_returns(struct imap_cmd *cmd, struct imap_criteria *c)
 {
@@ -225,7 +226,7 @@ find_returns(struct imap_cmd *cmd, struct imap_criteria *c)
 struct run {
 	struct imap_criteria *criteria;
 	imap_job_f *then;
-	void *state; /* of the command, for then */
+	void *state; /* the command's, for then */
 };
 
 static void
@@ -243,7 +244,7 @@ should_stop(void *job)
 	return imap_job_should_stop(job);
 }
 
-/* True: it is done. */
+/* Returns true when it is done. */
 static bool
 run_query(struct imap_criteria *c, bool (*enough)(void *arg), void *arg)
 {
@@ -285,8 +286,8 @@ start_run(
 	return cmd_job(cmd, WORK_LONG, run, r, found);
 }
 
-/* RFC 9755 section 3: once UTF8=ACCEPT is enabled a charset is named only where it has to be, and
- * is UTF-8. */
+/* RFC 9755 section 3: once UTF8=ACCEPT is enabled, a charset is named only where the grammar
+ * requires it, and is UTF-8. */
 static bool
 charset_conflicts(const struct imap_cmd *cmd, const struct imap_criteria *c)
 {

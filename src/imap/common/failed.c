@@ -13,7 +13,7 @@ network_of(const struct imap_conn *conn, char text[TALLY_NETWORK_MAX])
 	    imap_client_address(conn), (unsigned)imap_settings(conn)->address_v6_bits, text);
 }
 
-/* The same for all ways to write a name; what is no name is counted as it is. */
+/* All spellings of a name count together; an invalid name counts as it is. */
 static unsigned
 count_account(struct imap_conn *conn, struct str authcid)
 {
@@ -32,7 +32,7 @@ count_account(struct imap_conn *conn, struct str authcid)
 	return before;
 }
 
-/* How many there were before this one, by the count that is highest. */
+/* Returns how many there were before this one, by the highest count. */
 static unsigned
 count_failure(struct imap_conn *conn, bool guessed, struct str authcid)
 {

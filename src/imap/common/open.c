@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What commands that name a mailbox share: finding it in memory or having it
- * loaded by a worker.
+ * Shared by commands that name a mailbox: finds it in memory or has a worker
+ * load it.
  */
 #include "imap/place/rights.h"
 #include "wire/utf7.h"
@@ -36,7 +36,7 @@ cmd_open_mailbox(
 	open->mailbox = NULL;
 	open->rights = place.rights;
 	open->err = imap_rights_wanted(place.rights, needed, &open->missing);
-	/* What is not there is not refused for a right. */
+	/* A missing mailbox is not refused for lack of a right. */
 	if (open->err == TS_DENIED && !store_account_lookup(place.account, place.mailbox, &info))
 		open->err = TS_NOT_FOUND;
 	if (open->err != TS_OK)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Modifiers and parameters that extensions bring, and the arguments of their items. */
+/* Modifiers and parameters of extensions, and the arguments of their items. */
 #include "imap/cmd.h"
 #include "imap/hide.h"
 

@@ -14,7 +14,7 @@ has_item(const struct imap_status_items *items, const struct imap_status_item *i
 	return false;
 }
 
-/* Asked for twice, an item is told once. */
+/* An item that is requested twice is sent once. */
 static bool
 add_item(struct imap_cmd *cmd, struct str name, struct imap_status_items *items)
 {
@@ -30,7 +30,7 @@ bool
 imap_status_find(
     struct imap_cmd *cmd, const struct wire_status_items *asked, struct imap_status_items *items_r)
 {
-	const unsigned size = 1u << WIRE_STATUS_SIZE; /* the one that wire knows and we do not */
+	const unsigned size = 1u << WIRE_STATUS_SIZE; /* wire knows it, we do not */
 
 	*items_r = (struct imap_status_items){.mask = asked->mask & ~size};
 	items_r->v = arena_array(cmd->arena, asked->other.n + 1, sizeof(*items_r->v));

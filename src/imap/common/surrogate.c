@@ -21,7 +21,7 @@ imap_wants_surrogates(const struct imap_conn *conn)
 	return imap_settings(conn)->downgrades && !imap_takes_utf8(conn);
 }
 
-/* ---- what is read and printed again */
+/* ---- parsing and printing again */
 
 /* A summary has no more than its own limits allow. */
 static const struct wire_limits limits = {.list_depth = 2 * MAIL_NESTING_MAX, .items = UINT32_MAX};

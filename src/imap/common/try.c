@@ -2,9 +2,9 @@
 /*
  * The way from any claim to a login: see try.h.
  *
- * A credential that was checked a moment ago and an account in memory make a
- * login without leaving the loop; otherwise a worker hashes the password, and
- * a worker loads the account.  What the client learns of a failure does not
+ * With a credential that was checked a moment ago and an account in memory, a
+ * login never leaves the loop; otherwise a worker hashes the password, and a
+ * worker loads the account.  What the client learns about a failure does not
  * depend on whether the user exists.
  */
 #include "imap/common/try.h"
@@ -18,7 +18,7 @@
 #include "imap/settings.h"
 #include "net/tally.h"
 
-enum { DECIDE_MAX = 8 }; /* user records that change without end keep nobody waiting for ever */
+enum { DECIDE_MAX = 8 }; /* user records that keep changing make nobody wait forever */
 
 static void
 drop_state(void *arg)
@@ -72,7 +72,7 @@ why_failed(const struct imap_try *s)
 }
 
 /*
- * Delays the answer, longer each time.  The time is set when the client has sent everything,
+ * Delays the answer, longer each time.  The time counts from when the client has sent everything,
  * however long the check took, since that may depend on which users exist.
  */
 static enum imap_next
@@ -102,7 +102,7 @@ imap_try_refuse(struct imap_cmd *cmd, const char *why)
 	return hold_back(cmd);
 }
 
-/* The security layer that was negotiated is the login's, and begins behind the OK. */
+/* The negotiated security layer belongs to the login, and begins after the OK. */
 static void
 take_layer(struct imap_cmd *cmd)
 {
@@ -114,8 +114,8 @@ take_layer(struct imap_cmd *cmd)
 	imap_layer_push(imap_login(cmd->conn), imap_layer_new(layer));
 	imap_login(cmd->conn)->strength = s->req.layer = layer->strength;
 	cmd->after = IMAP_AFTER_LAYER;
-	/* RFC 3501 and RFC 9051 section 6.2.2: the OK is not in the layer, so the client asks anew.
-	 */
+	/* RFC 3501 and RFC 9051 section 6.2.2: the OK is not in the layer, so the client asks
+	 * again. */
 	cmd->tell_capabilities = false;
 }
 
@@ -145,8 +145,8 @@ too_many(struct imap_cmd *cmd)
 	return cmd_no(cmd, "LIMIT", "Too many logins for this user");
 }
 
-/* Users were changed while errands were waited for.  A NO changes nothing, so it cannot be said of
- * a login that has lost some. */
+/* Users were changed while waiting for errands.  A NO changes nothing, so it must not be sent if
+ * the login has lost some. */
 static enum imap_next
 not_taken_over(struct imap_cmd *cmd)
 {
@@ -158,7 +158,7 @@ not_taken_over(struct imap_cmd *cmd)
 	return IMAP_WAIT;
 }
 
-/* Its errands are over, for which it may have waited. */
+/* Its errands, for which it may have waited, have ended. */
 static enum imap_next
 taken_over(struct imap_cmd *cmd)
 {
@@ -170,7 +170,7 @@ taken_over(struct imap_cmd *cmd)
 	return cmd_ok(cmd, "Acting for that user");
 }
 
-/* The login takes the place of the one that asked for it, which is as it was until the OK. */
+/* Replaces the login that asked for it, which stays as it was until the OK. */
 static enum imap_next
 take_over(struct imap_cmd *cmd)
 {
@@ -182,7 +182,7 @@ take_over(struct imap_cmd *cmd)
 	if (!str_eq(buf_as_str(&s->who.authcid), login->authcid))
 		return imap_try_refuse(cmd, "what was shown stands for another user by now");
 	cmd->tell_capabilities = true;
-	if (str_eq(buf_as_str(&s->who.user), login->user)) /* by another name */
+	if (str_eq(buf_as_str(&s->who.user), login->user)) /* under another name */
 		return cmd_ok(cmd, "Already acting for that user");
 	s->who.ends = login->ends;
 	entry = arena_new_object(cmd->arena, struct imap_entry);
@@ -260,8 +260,7 @@ login_made(struct imap_cmd *cmd)
 	return cmd_goto(cmd, &loaded);
 }
 
-/* The first time that there is something for this user: the loop waits for the flush, not a worker,
- * which others need. */
+/* This user's first account: the loop waits for the flush, not a worker, which others need. */
 static enum imap_next
 login_looked(struct imap_cmd *cmd)
 {
@@ -318,7 +317,7 @@ login_checked(struct imap_cmd *cmd)
 	TS_WRONG("a check that decided nothing");
 }
 
-/* The client's network as a number: who asks for many checks waits behind his own. */
+/* Returns the client's network as a number: checks from the same network wait for each other. */
 static uint64_t
 source_of(const struct imap_conn *conn)
 {

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Connections: their beginning, the stream's events, and their end.  A connection is freed when
- * its stream has ended and no job of it runs any more; until then it is kept
- * with `closing` set and does nothing.
+ * Connections: their start, the stream's events, and their end.  A connection is freed when its
+ * stream has ended and no job of it runs any more; until then it is kept with `closing` set and
+ * does nothing.
  */
 #include "base/log.h"
 #include "imap/conn/conn_int.h"
 #include "imap/errand.h"
 #include "imap/tell.h"
 
-/* ---- its end */
+/* ---- end */
 
 static void
 log_end(const struct imap_conn *conn)
@@ -72,7 +72,7 @@ turn_of_task(struct loop_task *task)
 	}
 }
 
-/* Why somebody who shows a certificate is nobody by it. */
+/* Logs why a certificate that was shown stands for nobody. */
 static void
 log_identity(const struct imap_conn *conn, const struct tls_identity *id)
 {
@@ -88,7 +88,7 @@ log_identity(const struct imap_conn *conn, const struct tls_identity *id)
 }
 
 /*
- * Who is known by the certificate is logged in before the greeting (RFC 9051 section 7.1.4); the
+ * Logs in a client known by its certificate before the greeting (RFC 9051 section 7.1.4); the
  * command that does it has a name that no client can send.
  */
 static void
@@ -164,7 +164,7 @@ imap_conn_new(struct imap_loop *il, struct str address, const char *front)
 	return conn;
 }
 
-/* False: the connection was told that there are too many. */
+/* Returns false if it told the connection that there are too many. */
 static bool
 admit(struct imap_conn *conn)
 {

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Input: bytes become commands.  The framer finds the end of a command; a
- * command of which all is there is copied into its own arena, started, and
- * nothing behind it is looked at until it is finished.  The running command
- * may take input itself: a line (AUTHENTICATE, IDLE), or literals that are
- * streamed (APPEND).
+ * Input: turns bytes into commands.  The framer finds the end of a command; a
+ * complete command is copied into its own arena and started, and nothing after
+ * it is looked at until it is finished.  The running command may take input
+ * itself: a line (AUTHENTICATE, IDLE), or literals that are streamed (APPEND).
  *
- * The stream shows bytes again that were not consumed, so what waits stays
- * there: input is paused while a command runs, and the network holds back the
- * peer when conf limits.pipeline bytes wait.  No command is begun, either,
- * while more output waits than conf limits.out_high.
+ * The stream shows unconsumed bytes again, so what waits stays there: input is
+ * paused while a command runs, and the network holds the peer back when conf
+ * limits.pipeline bytes wait.  No command is started, either, while more output
+ * waits than conf limits.out_high.
  */
 #include "base/log.h"
 #include "base/mem.h"
@@ -26,15 +25,15 @@ limits_of(const struct imap_conn *conn)
 	                                : &conn->turn->rules->login_limits;
 }
 
-/* The bytes are the stream's or the loop's buffer, which data() may overwrite. */
+/* The bytes are in the stream's or the loop's buffer, which data() may overwrite. */
 static void
 wipe(struct str bytes)
 {
 	mem_wipe((void *)(uintptr_t)bytes.p, bytes.n);
 }
 
-/* Whatever comes before a login may hold a password, be it as part of a command that is mistyped,
- * too long, or not taken. */
+/* Anything before a login may hold a password, even a command that is mistyped, too long, or
+ * rejected. */
 static bool
 is_secret(const struct imap_conn *conn, const struct imap_cmd *cmd)
 {
@@ -55,7 +54,7 @@ state_fault(const struct imap_cmd_def *def, unsigned state)
 	                              : N_("Select a mailbox first");
 }
 
-/* Finds the row; false when the command was answered instead. */
+/* Finds the row; returns false if it answered the command instead. */
 static bool
 gate(struct imap_cmd *cmd, const struct wire_head *head)
 {
@@ -74,7 +73,7 @@ gate(struct imap_cmd *cmd, const struct wire_head *head)
 		return false;
 	}
 	if ((def->traits & IMAP_TRAIT_LEAVES) == 0 && !imap_rights_ask(conn)) {
-		(void)cmd_no(cmd, "NOPERM", "No longer permitted"); /* behind the BYE: unseen */
+		(void)cmd_no(cmd, "NOPERM", "No longer permitted"); /* after the BYE: never seen */
 		return false;
 	}
 	return true;
@@ -115,14 +114,14 @@ start_command(struct imap_conn *conn, struct str bytes, size_t end)
 	conn->frame = (struct wire_frame){0};
 	transcript_command(transcript_of(conn), cmd, text);
 	conn->session.bytes_in +=
-	    end; /* before it runs: the login that it ends or begins has them */
+	    end; /* before it runs: count them for the login that it ends or begins */
 	cmd_run(cmd);
 	if (secret)
 		wipe((struct str){bytes.p, end});
 	return end;
 }
 
-/* A command that cannot be read to its end is answered when its rest was skipped. */
+/* Answers a command that cannot be read to its end, once its rest has been skipped. */
 static void
 refuse(struct imap_conn *conn, struct str bytes, const char *code, const char *text)
 {
@@ -138,7 +137,7 @@ refuse(struct imap_conn *conn, struct str bytes, const char *code, const char *t
 
 /* ---- streaming commands */
 
-/* The row of the command that begins so; NULL: none.  *head_r is the arena's. */
+/* Returns the row of the command that begins like this; NULL: none.  *head_r is the arena's. */
 static const struct imap_cmd_def *
 find_row(struct imap_conn *conn, struct str bytes, struct arena *a, struct wire_head *head_r)
 {
@@ -164,7 +163,7 @@ is_streaming(struct imap_conn *conn, struct str bytes)
 	return yes;
 }
 
-/* Of a command that is not streamed; bytes are what there is of it. */
+/* For a command that is not streamed; bytes are what has arrived of it. */
 static void
 ask_for_literal(struct imap_conn *conn, struct str bytes)
 {
@@ -246,7 +245,7 @@ stream_bytes(struct imap_conn *conn, struct str bytes)
 	return n;
 }
 
-/* Behind the last byte of a streamed literal. */
+/* Called after the last byte of a streamed literal. */
 static void
 stream_end(struct imap_conn *conn)
 {
@@ -292,8 +291,8 @@ line_too_long(struct imap_conn *conn, const char *text)
 }
 
 /*
- * A line before login is too long for most: what may it be at the most?  The tokens of some
- * mechanisms are longer than what strangers else have to say.
+ * A line before login exceeds the normal limit: finds the longest length allowed.  The tokens of
+ * some mechanisms are longer than anything else that strangers may send.
  */
 static bool
 longer_line(struct imap_conn *conn, struct str bytes, struct wire_frame_limits *limits_r)
@@ -326,7 +325,7 @@ longer_line(struct imap_conn *conn, struct str bytes, struct wire_frame_limits *
 	return true;
 }
 
-/* The framer's answer for bytes, which begin a command, a line or a segment. */
+/* Acts on the framer's result for bytes, which begin a command, a line or a segment. */
 static size_t
 frame(struct imap_conn *conn, struct str bytes)
 {
@@ -382,7 +381,7 @@ frame(struct imap_conn *conn, struct str bytes)
 	TS_WRONG("no such result");
 }
 
-/* One thing with the bytes; *more_r: there may be more to do without further bytes. */
+/* Does one thing with the bytes; *more_r: there may be more to do without further bytes. */
 static size_t
 one(struct imap_conn *conn, struct str bytes, bool *more_r)
 {
@@ -411,7 +410,7 @@ one(struct imap_conn *conn, struct str bytes, bool *more_r)
 	case CONN_COMMAND:
 		scanned = conn->frame.scanned;
 		n = frame(conn, bytes);
-		/* A stop of the framer moves it on, even if nothing is consumed. */
+		/* A stop of the framer makes progress even if nothing is consumed. */
 		*more_r = n > 0 || conn->input != CONN_COMMAND ||
 		          (conn->frame.scanned != scanned && conn->frame.scanned < bytes.n);
 		return n;
@@ -421,7 +420,7 @@ one(struct imap_conn *conn, struct str bytes, bool *more_r)
 	TS_WRONG("input while TLS is awaited");
 }
 
-/* Is the peer amid a literal, or behind one of a command that it has not ended? */
+/* Returns whether the peer is inside a literal, or after one in a command that it has not ended. */
 static bool
 amid(const struct imap_conn *conn)
 {
@@ -445,9 +444,9 @@ conn_data(void *arg, struct str in)
 	while (more && !conn_input_blocked(conn) && (used < in.n || conn->drop > 0)) {
 		used += one(conn, (struct str){in.p + used, in.n - used}, &more);
 		if (stream_moved(conn->session.stream))
-			break; /* what is behind is in a layer */
+			break; /* the rest belongs to a layer */
 		if (used < in.n && slice_over(conn->il)) {
-			/* Shown again after other connections had their turn. */
+			/* Shown again after other connections had a turn. */
 			stream_pause(conn->session.stream);
 			stream_resume(conn->session.stream);
 			break;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whether input is taken, and as what: paused while a command runs that wants none, held back where
- * the disk or the peer's own reading is behind, a literal's bytes to the command that streams them,
- * or to nobody.  What is done with the bytes is input.c's affair.
+ * Whether input is accepted, and as what: paused while a command runs that wants none, held back
+ * while the disk or the peer's own reading is too slow; a literal's bytes go to the command that
+ * streams them, or nowhere.  What happens to the bytes is decided in input.c.
  */
 #include "base/log.h"
 #include "imap/conn/conn_int.h"
 
 /* A literal that a client sends without waiting, and that is refused, is read and dropped up to
- * this many times the largest message; beyond, the connection is closed (RFC 7888 section 4). */
+ * this many times the largest message; beyond that the connection is closed (RFC 7888 section
+ * 4). */
 #define SKIP_MESSAGES 4u
 
 bool
@@ -20,7 +21,7 @@ conn_input_blocked(const struct imap_conn *conn)
 		return true;
 	if (conn->input == CONN_SKIP || conn->input == CONN_DISCARD)
 		return false;
-	/* What a peer asks for and does not take must not pile up. */
+	/* What a peer requests and does not read must not pile up. */
 	if (cmd == NULL &&
 	    stream_out_pending(conn->session.stream) > conn->turn->rules->stream_limits.high)
 		return true;
@@ -42,7 +43,7 @@ conn_input_update(struct imap_conn *conn)
 		stream_resume(conn->session.stream);
 }
 
-/* ---- literals that are streamed */
+/* ---- streamed literals */
 
 static void
 answer_literal(struct imap_cmd *cmd, const struct imap_step *next)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The runner of steps.  One loop runs a command's steps until it is finished
- * or waits; the tagged reply is printed in one place, and what follows from it
- * (a new turn, STARTTLS, closing) is done right there.
+ * The runner of steps.  One loop runs a command's steps until it is finished or
+ * waits; the tagged reply is printed in one place, and its consequences (a new
+ * turn, STARTTLS, closing) follow right there.
  *
  * Invariants
- *  1. A connection has one command at most; the next one is looked at when
+ *  1. A connection has at most one command; the next one is looked at when
  *     cmd_free() was called for it.
  *  2. What a command waits for (job, change, timer, input, its turn) is ended
  *     or cancelled before the command is freed; only a job cannot be
@@ -20,7 +20,7 @@
 #include "imap/tell.h"
 #include "net/tally.h"
 
-/* The arena and its first chunk come to less than 1 KiB, which malloc keeps ready (base/mem.c). */
+/* The arena and its first chunk take less than 1 KiB, which malloc keeps ready (base/mem.c). */
 #define CMD_FIRST 896
 #define OUT_FIRST 512
 
@@ -37,7 +37,7 @@ cmd_new(struct imap_conn *conn)
 	conn->cmd = cmd;
 	conn->commands++;
 	conn->il->stats.commands++;
-	/* Room for usual replies at once, instead of doubling up from 64 bytes each time. */
+	/* Room for usual replies at once, instead of doubling from 64 bytes each time. */
 	(void)buf_room(imap_out(conn), OUT_FIRST);
 	return cmd;
 }
@@ -72,7 +72,7 @@ imap_greet(struct imap_conn *conn)
 	stream_kick(conn->session.stream);
 }
 
-/* What came before the greeting is over; whoever is not logged in by it can do so by a command. */
+/* What preceded the greeting is over; clients not logged in by it can still use a command. */
 static void
 print_greeting(struct imap_cmd *cmd)
 {
@@ -110,7 +110,7 @@ count_bad(struct imap_conn *conn, bool bad)
 	}
 }
 
-/* Nothing that came in clear is used behind the handshake (RFC 9051 section 6.2.1). */
+/* No plaintext is used after the handshake (RFC 9051 section 6.2.1). */
 static void
 start_tls(struct imap_conn *conn)
 {
@@ -143,12 +143,13 @@ yield(struct imap_cmd *cmd)
 
 	cmd->yielded = true;
 	stream_kick(conn->session.stream);
-	/* Above the mark drained() will come; below it just wait for the others. */
+	/* Above the mark drained() will be called; below it just wait for the others. */
 	if (stream_out_pending(conn->session.stream) <= conn->turn->rules->stream_limits.high)
 		pace_ask(conn);
 }
 
-/* Updates before the reply; false: there is more to tell, or the mailbox is gone (BYE). */
+/* Tells updates before the reply.  Returns false if there is more to tell, or the mailbox is gone
+ * (BYE). */
 static bool
 all_told(struct imap_cmd *cmd)
 {
@@ -194,7 +195,7 @@ next_turn(struct imap_cmd *cmd)
 	return imap_turn_next(conn, cmd->entry);
 }
 
-/* The OK of UNAUTHENTICATE is the last in its transcript and in its layers, and was its work. */
+/* The OK of UNAUTHENTICATE is the last in its transcript and its layers, and counts as its work. */
 static void
 end_last_turn(struct imap_conn *conn, struct imap_turn *old)
 {
@@ -308,7 +309,7 @@ imap_resume(struct imap_cmd *cmd)
 	}
 }
 
-/* What it waited for is there. */
+/* Continues when what it waited for is there. */
 static void
 go_on(struct imap_cmd *cmd)
 {
@@ -383,7 +384,7 @@ cmd_job(struct imap_cmd *cmd, enum work_kind kind, imap_job_f *run, void *state,
 	return cmd_job_of(cmd, kind, imap_login(cmd->conn)->who, false, run, state, next);
 }
 
-/* For the line at the login's end; what failed on its way counts as far as it came. */
+/* For the line at the login's end; a change that failed half-way counts as far as it came. */
 static void
 count_change(const struct imap_conn *conn, const struct store_change *change)
 {

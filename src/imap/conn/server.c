@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the engine has per process and per loop, and the settings in force on a loop (struct
- * imap_rules), which turns hold on to.
+ * The engine's state per process and per loop, and the settings of a loop (struct imap_rules),
+ * which turns keep.
  */
 #include "base/mem.h"
 #include "imap/conn/conn_int.h"
@@ -108,7 +108,7 @@ imap_loop_configure(struct imap_loop *il, struct conf *conf, struct texts_set *l
 
 /* ---- loops */
 
-/* A command that computes longer lets other connections run. */
+/* A command that computes longer than this lets other connections run. */
 #define SLICE_NS 2000000u
 
 void

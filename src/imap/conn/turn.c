@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Turns and logins (RFC 8437): what lives as long as one user's use of the
- * connection.  To free a turn is to forget its user; nothing is reset.
+ * connection.  Freeing a turn forgets its user; nothing is reset.
  *
- * One log line ends each login: the audit line at its beginning says who acts
- * for whom and how, this one what came of it.
+ * One log line ends each login: the audit line at its start says who acts for
+ * whom and how, this one what they did.
  */
 #include "auth/grant/grant.h"
 #include "base/clock.h"
@@ -39,7 +39,7 @@ imap_turn_new(struct imap_conn *conn)
 	arena_on_free(a, unref_rules, turn);
 	turn->slots = imap_slots_new(&conn->server->reg, IMAP_LIFE_TURN, a);
 	imap_hides_begin(conn, turn);
-	if (conn->session.stream != NULL) /* those of the turn before may go */
+	if (conn->session.stream != NULL) /* those of the previous turn may go */
 		stream_set_limits(conn->session.stream, &turn->rules->stream_limits);
 	return turn;
 }
@@ -50,7 +50,7 @@ ending(const struct imap_conn *conn)
 	return conn->session.ending != NULL ? conn->session.ending : "closed";
 }
 
-/* It counts no more; the words that tell of it are the connection's, which still has it. */
+/* It no longer counts; the event still takes its fields from the connection, which still has it. */
 static void
 end_login(struct imap_conn *conn)
 {
@@ -70,7 +70,7 @@ login_free(struct imap_conn *conn, struct imap_login *login)
 		return;
 	transcript_end(&login->transcript, ending(conn));
 	imap_layers_end(conn, login);
-	while (!list_empty(&login->tellers)) /* also one of a command, which may live on */
+	while (!list_empty(&login->tellers)) /* also a command's, which may outlive it */
 		list_remove(login->tellers.next);
 	a = login->arena;
 	arena_free(&a);
@@ -120,7 +120,7 @@ enum { END_SOONEST = 1, END_LOOK = 86400 }; /* seconds */
 struct login_end {
 	struct imap_conn *conn;
 	struct loop_timer timer;
-	int64_t at; /* by the wall clock, which may be set meanwhile */
+	int64_t at; /* by the wall clock, which may be changed meanwhile */
 };
 
 static void
@@ -170,7 +170,7 @@ end_at(struct imap_conn *conn, struct arena *a, int64_t at)
 	arena_on_free(a, forget_end, end);
 }
 
-/* What is decided here holds for the whole login. */
+/* The decision holds for the whole login. */
 static bool
 may_unauthenticate(const struct imap_conn *conn, bool acts_for_others)
 {
@@ -187,7 +187,7 @@ count_user(
 	    conn->server->users, buf_as_str(&entry->who->user), (unsigned)settings->user_logins);
 }
 
-/* What it was counted for and what it has goes to the login. */
+/* Moves what was counted and what it holds to the login. */
 static void
 take_entry(struct imap_login *login, struct imap_entry *entry)
 {
@@ -263,7 +263,7 @@ imap_login_open(struct imap_conn *conn, struct imap_entry *entry)
 	return true;
 }
 
-/* ---- a login in the place of another (PROXYAUTH) */
+/* ---- a login that replaces another (PROXYAUTH) */
 
 struct entered {
 	struct imap_entry *entry;
@@ -294,8 +294,8 @@ imap_login_enter(struct imap_conn *conn, struct imap_entry *entry, struct arena 
 }
 
 /*
- * What was authenticated, and where it came from, goes on in the new turn; the layers, too, which
- * forget what they sent.  Two transcripts cannot be written at once.
+ * Passes what was authenticated, and its origin, to the new turn; also the layers, which forget
+ * what they sent.  Two transcripts cannot be written at once.
  */
 static void
 hand_over_login(struct imap_conn *conn, struct imap_turn *old, struct imap_entry *entry)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * APPENDLIMIT (RFC 7889): how large a message may be.  It is limits.append, the same for all
+ * APPENDLIMIT (RFC 7889): the largest message allowed.  It is limits.append, the same for all
  * mailboxes (section 3).
  */
 #include "imap/cmd.h"

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * BINARY (RFC 3516; RFC 9051 section 6.4.5): parts of a message with their transfer encoding
- * undone, and messages that come in with binary parts.
+ * BINARY (RFC 3516; RFC 9051 section 6.4.5): decoded parts of a message, and incoming messages with
+ * binary parts.
  */
 #include "imap/cmd.h"
 #include "mail/unbinary.h"
 
 /* ---- FETCH BINARY[1], BINARY.SIZE[1] */
 
-/* BINARY[] without a part number is the message as it is (RFC 9051 section 6.4.5). */
+/* BINARY[] without a part number is the whole message, unchanged (RFC 9051 section 6.4.5). */
 static void
 whole_or_part(const struct imap_fetched *message, struct mail_part *part)
 {
@@ -66,7 +66,7 @@ static const struct imap_fetch_item fetch_items[] = {
     {.name = NULL},
 };
 
-/* ---- APPEND with a literal8: binary parts become base64 on the way (section 4.4) */
+/* ---- APPEND with a literal8: binary parts are converted to base64 (section 4.4) */
 
 static void *
 begin_unbinary(void)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* CHILDREN (RFC 3348; RETURN (CHILDREN): RFC 5258): \HasChildren and \HasNoChildren, which LIST
- * shows of each name, asked for or not. */
+ * shows for each name, requested or not. */
 #include "imap/cmd.h"
 
 static const struct imap_list_return list_returns[] = {

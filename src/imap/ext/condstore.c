@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CONDSTORE (RFC 7162 section 3.1): MODSEQs in FETCH, SEARCH, STATUS and SELECT, and STORE of what
- * nobody changed meanwhile.
+ * CONDSTORE (RFC 7162 section 3.1): MODSEQs in FETCH, SEARCH, STATUS and SELECT, and conditional
+ * STORE.
  *
  * Each message has one MODSEQ for all its flags, so entry names of SEARCH are ignored (section
- * 3.1.5), and UNCHANGEDSINCE compares with it: a flag that is stored may be refused because another
- * one was changed.  Section 3.1.12 would avoid that by the flags that the session was told last;
- * then a flag that was set and removed in between would pass, which section 3.1.3 forbids.
- * Mailboxes always have MODSEQs (no NOMODSEQ).
+ * 3.1.5), and UNCHANGEDSINCE compares with that one: a STORE may be refused because another flag
+ * changed.  Section 3.1.12 would avoid that by comparing with the flags that the session last saw;
+ * but then a flag set and removed in between would pass, which section 3.1.3 forbids.  Mailboxes
+ * always have MODSEQs (no NOMODSEQ).
  *
- * Each command that section 3.1 calls enabling turns them on when it is understood, whatever comes
- * of it, for the rest of the login (imap_condstore_on()).
+ * Every command that section 3.1 calls enabling turns CONDSTORE on once it is parsed, whatever its
+ * outcome, for the rest of the login (imap_condstore_on()).
  */
 #include "wire/cmd/condstore.h"
 #include "imap/cmd.h"
@@ -77,7 +77,7 @@ static const struct imap_store_modifier store_modifiers[] = {
     {.name = NULL},
 };
 
-/* "MODIFIED 7,9": numbers as the command has them. */
+/* "MODIFIED 7,9": sequence numbers or UIDs, as in the command. */
 static void
 print_modified(const struct imap_cmd *cmd, const struct store_change *change, struct buf *code)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ENABLE (RFC 5161; RFC 9051 section 6.3.1): extensions name what can be
- * enabled in their tables.  IMAP4rev2 itself is one of these names: it changes
- * the dialect of the login.
+ * ENABLE (RFC 5161; RFC 9051 section 6.3.1): extensions list in their tables
+ * what can be enabled.  IMAP4rev2 itself is one of these names: it changes the
+ * dialect of the login.
  */
 #include "wire/ext/enable.h"
 #include "imap/cmd.h"

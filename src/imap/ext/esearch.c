@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ESEARCH (RFC 4731; RFC 9051 section 6.4.4): what SEARCH shall return; and SORT
- * (ESORT, RFC 5267 section 3.1), for which the lowest message is the one that comes first. */
+/* ESEARCH (RFC 4731; RFC 9051 section 6.4.4): what SEARCH returns; also for SORT (ESORT, RFC 5267
+ * section 3.1), where the lowest message is the one that comes first. */
 #include "imap/cmd.h"
 
 static void

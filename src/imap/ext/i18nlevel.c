@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * I18NLEVEL=1 (RFC 5255 section 4.3): SEARCH, SORT and THREAD compare texts by the collation
- * i;unicode-casemap (RFC 5051), by which they are folded (mail/text/collate.c).  There is nothing
- * that a client could choose.
+ * i;unicode-casemap (RFC 5051), to which they are folded (mail/text/collate.c).  Clients have
+ * nothing to choose.
  */
 #include "imap/cmd.h"
 

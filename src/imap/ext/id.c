@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ID (RFC 2971): who is the client's program, for log lines.  Name, version and
- * vendor are kept with the connection, over UNAUTHENTICATE too.
+ * ID (RFC 2971): the client's program, for log lines.  Name, version and vendor are kept with the
+ * connection, even across UNAUTHENTICATE.
  *
- * RFC 2971 section 3 forbids a server to treat clients by what they say here.  Where an
- * administrator says so this one does: a client that fails at an extension it asks for is not shown
- * it (`hide` blocks, imap/hide.h), which helps more people than the rule.  Likewise a client that
- * asks for this by its ID is put off while the server is busy (`defer_background_downloads`).
+ * RFC 2971 section 3 forbids servers to treat clients differently because of their ID.  If an
+ * administrator asks for it, this one does: a client that has problems with an extension is not
+ * shown it (`hide` blocks, imap/hide.h), which helps more people than the rule.  Likewise a client
+ * that requests it by its ID is deferred while the server is busy (`defer_background_downloads`).
  *
- * Webmails and proxies that log in for somebody tell where that is: from a front
- * that the configuration trusts, before a login, the address is believed, and
- * kept with the turn: it is told anew for the next user.  All other fields are
- * dropped.
+ * Webmails and proxies that log in for somebody tell where that person is: from a front that the
+ * configuration trusts, before a login, the address is believed, and kept with the turn: the front
+ * tells it again for the next user.  All other fields are dropped.
  */
 #include "wire/ext/id.h"
 #include "auth/networks.h"
@@ -20,11 +19,11 @@
 #include "imap/hide.h"
 #include "net/network.h"
 
-#define VALUE_MAX 64u /* bytes of a value that are kept */
+#define VALUE_MAX 64u /* bytes kept of a value */
 
 struct settings {
 	struct conf_list trusted_fronts; /* networks */
-	int64_t defer_at;                /* jobs that wait for a worker; 0: never */
+	int64_t defer_at;                /* jobs waiting for a worker; 0: never */
 };
 
 static struct str
@@ -56,7 +55,7 @@ keep_identity(struct imap_conn *conn, const struct wire_id *id)
 			buf_put(&text, value.p, value.n < VALUE_MAX ? value.n : VALUE_MAX);
 			break;
 		}
-	/* A client may send ID again and again: its memory is replaced. */
+	/* A client may send ID repeatedly: replace its memory. */
 	arena_free(&conn->id_arena);
 	conn->id_name = conn->id_client = STR_NONE;
 	if (text.n > 0) {
@@ -85,7 +84,7 @@ is_front(const struct imap_conn *conn)
 	return false;
 }
 
-/* IPv6 may stand in brackets. */
+/* IPv6 may be in brackets. */
 static bool
 parse_told(struct str text, struct buf *out)
 {
@@ -101,7 +100,7 @@ parse_told(struct str text, struct buf *out)
 	return true;
 }
 
-/* What is no plain text is left out of log lines. */
+/* Anything but plain text is left out of log lines. */
 static void
 keep_session(struct imap_told *told, struct str session)
 {
@@ -186,7 +185,7 @@ mentions(struct str text, const char *word)
 	return false;
 }
 
-/* Does the client say that nobody waits for what it is about to do? */
+/* Returns whether the client says that nobody waits for what it is about to do. */
 static bool
 is_background(const struct wire_id *id)
 {
@@ -240,8 +239,8 @@ cmd_id(struct imap_cmd *cmd)
 	return cmd_ok(cmd, "Pleased to meet you");
 }
 
-/* RFC 2971 section 3.3: 30 fields, with names of 30 bytes and values of 1,024, each of them in
- * quotes and, at worst, behind a backslash. */
+/* RFC 2971 section 3.3: 30 fields, with names of 30 bytes and values of 1,024, each in quotes and,
+ * at worst, with a backslash before every byte. */
 #define ID_MAX (30u * (2 * 30 + 2 * 1024 + 6) + 256)
 
 /* Clients send it before login. */

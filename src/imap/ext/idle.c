@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * IDLE (RFC 2177; RFC 9051 section 6.3.13): updates as they happen, until the
- * client says DONE.  Nothing is polled: whoever has something to tell (imap/tell.h) is asked for it
- * meanwhile.
+ * IDLE (RFC 2177; RFC 9051 section 6.3.13): updates as they happen, until the client sends DONE.
+ * Nothing is polled: tellers (imap/tell.h) are called meanwhile.
  */
 #include "imap/ext/list.h"
 #include "imap/tell.h"
@@ -32,7 +31,7 @@ idle_line(struct imap_cmd *cmd, struct str line)
 	imap_resume(cmd);
 }
 
-/* ---- a word now and then, for routers that forget silent connections */
+/* ---- keepalives, for routers that forget silent connections */
 
 struct still {
 	struct imap_teller teller;
@@ -45,7 +44,7 @@ static bool
 tell_still_here(struct imap_teller *teller, struct imap_conn *conn, bool expunge)
 {
 	(void)expunge;
-	/* To a client that takes nothing it is of no use. */
+	/* They are useless for a client that reads nothing. */
 	if (teller->due && stream_out_pending(conn->session.stream) == 0)
 		imap_say_ok(conn, STR_NONE, "Still here");
 	teller->due = false;

@@ -5,7 +5,7 @@
  */
 #include "imap/cmd.h"
 
-/* Also names that are no mailboxes any more (section 3.1). */
+/* Includes names that are no longer mailboxes (section 3.1). */
 static bool
 is_subscribed(unsigned attrs, bool exists)
 {

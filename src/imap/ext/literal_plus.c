@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * LITERAL+ (RFC 7888): literals that do not wait for the server.  The framer (wire/frame.h) takes
- * them, up to the limits of the connection; LITERAL- is not shown beside it (section 5).
+ * LITERAL+ (RFC 7888): literals that do not wait for the server.  The framer (wire/frame.h) accepts
+ * them, up to the limits of the connection; LITERAL- is not shown in addition (section 5).
  */
 #include "imap/cmd.h"
 

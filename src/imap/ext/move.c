@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* MOVE (RFC 6851; RFC 9051 section 6.4.8): COPY, and the source is gone. */
+/* MOVE (RFC 6851; RFC 9051 section 6.4.8): COPY that also removes the source. */
 #include "imap/common/copy.h"
 
 static enum imap_next

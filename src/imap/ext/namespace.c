@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* NAMESPACE (RFC 2342; RFC 9051 section 6.3.10): where the mailboxes are. */
+/* NAMESPACE (RFC 2342; RFC 9051 section 6.3.10): where mailboxes are. */
 #include "wire/ext/namespace.h"
 #include "imap/place/place.h"
 

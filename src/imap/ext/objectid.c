@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * OBJECTID (RFC 8474): ids that stay when a mailbox is renamed or a message is copied or moved.
+ * OBJECTID (RFC 8474): ids that stay the same when a mailbox is renamed or a message is copied or
+ * moved.
  *
  * EMAILID is that of the message's bytes, which copies share; MAILBOXID that of the mailbox.
  * THREADID is a function of the message alone, so it never changes, needs no index, and is the same
@@ -25,7 +26,7 @@ first_word(struct str ids)
 	return word;
 }
 
-/* Empty: it has none of these fields. */
+/* Returns an empty string if it has none of these fields. */
 static struct str
 thread_root(const struct mail_summary *summary)
 {
@@ -82,7 +83,7 @@ store_of(const struct imap_box *box)
 	return store_account_store(store_mailbox_account(box->mailbox));
 }
 
-/* number: the blob that the id is of; 0, which none has: it is of none. */
+/* number: the blob of the id; 0, which no blob has: the id matches nothing. */
 static void
 begin_email(struct wire_key *key, const struct imap_box *box, int64_t now)
 {

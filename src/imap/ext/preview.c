@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * PREVIEW (RFC 8970): the front of what a message says.
+ * PREVIEW (RFC 8970): the beginning of a message's text.
  *
- * It is made with the summary when a message comes in (mail/preview.h).  Of a message that came
- * earlier it is made when it is asked for, and not kept: that reads a bounded piece of the message,
- * so PREVIEW (LAZY) gives NIL instead.
+ * It is made with the summary when a message arrives (mail/preview.h).  For messages that arrived
+ * before that existed, it is made on request and not kept: that reads a bounded piece of the
+ * message, so PREVIEW (LAZY) returns NIL instead.
  */
 #include "mail/preview.h"
 #include "imap/cmd.h"

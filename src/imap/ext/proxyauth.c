@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * PROXYAUTH (Sun Messaging Server): who holds a grant becomes another user without authenticating
- * anew.
+ * PROXYAUTH (Sun Messaging Server): the holder of a grant becomes another user without
+ * authenticating again.
  *
- * It is decided like any login, but for the proof, which the login has given: the grant, the user,
- * limits, the audit line.  Then the runner makes a new turn with a new login in it, and frees the
- * old one, as for UNAUTHENTICATE: what was ENABLEd, selected, watched or asked for goes with it.
- * Only who authenticated, how, from where, and the layers of the stream go on
- * (imap_turn_next()).  Until the OK the old login is as it was, so a NO changes nothing.
+ * It is decided like any login, except for the proof, which the login has given: the grant, the
+ * user, limits, the audit line.  Then the runner makes a new turn with a new login, and frees the
+ * old one, as for UNAUTHENTICATE: what was ENABLEd, selected, watched or requested goes with it.
+ * Only who authenticated, how, from where, and the layers of the stream are kept
+ * (imap_turn_next()).  Until the OK the old login is unchanged, so a NO changes nothing.
  *
- * Clients that send an authorization identity at login, and then PROXYAUTH for the same user, are
- * told OK; there is nothing to do then.
+ * Clients that send an authorization identity at login, and then PROXYAUTH for the same user, get
+ * OK; there is nothing to do.
  */
 #include "wire/ext/proxyauth.h"
 #include "imap/common/try.h"
@@ -42,8 +42,8 @@ is_in_effect(const struct imap_conn *conn, struct str user)
 	return same;
 }
 
-/* Whoever authenticated acts; a certificate is judged anew, since it may have ended or been revoked
- * since then. */
+/* The authenticated identity acts; a certificate is judged again, since it may have expired or been
+ * revoked meanwhile. */
 static enum imap_next
 verify(struct imap_cmd *cmd, struct str user)
 {

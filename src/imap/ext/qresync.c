@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * QRESYNC (RFC 7162 section 3.2): what a client that was away has missed, in one command, and
- * VANISHED in the place of EXPUNGE (imap/box/sync.c).
+ * QRESYNC (RFC 7162 section 3.2): sends a returning client everything it missed, in one command,
+ * and VANISHED instead of EXPUNGE (imap/box/sync.c).
  *
- * What is told as EARLIER is never something of the view: that is told by VANISHED in its time,
- * which moves the numbers.  How far expunges are remembered one by one: doc/store.md; who asks for
- * earlier ones is told of all UIDs that are not there.
+ * VANISHED (EARLIER) never contains a UID of the view: a plain VANISHED reports that in its time
+ * and shifts the sequence numbers.  doc/store.md says how far back single expunges are remembered;
+ * a client that asks for earlier ones gets all UIDs that are not there.
  */
 #include "imap/cmd.h"
 #include "wire/cmd/condstore.h"
 
-#define MATCH_RANGES 1000u /* of match data, from the last on */
-#define PIECE 16384u       /* messages of one VANISHED */
+#define MATCH_RANGES 1000u /* match data ranges to use, from the last backwards */
+#define PIECE 16384u       /* messages in one VANISHED response */
 
 static void
 enable_qresync(struct imap_conn *conn)
@@ -22,9 +22,9 @@ enable_qresync(struct imap_conn *conn)
 
 /* ---- what has vanished */
 
-struct missed { /* since a MODSEQ, among what the client knows */
+struct missed { /* since a MODSEQ, among the messages the client knows */
 	roaring_bitmap_t *vanished, *changed;
-	uint32_t from; /* of vanished, then of changed: the next UID */
+	uint32_t from; /* the next UID, first of vanished, then of changed */
 	uint64_t told;
 };
 
@@ -37,7 +37,7 @@ free_missed(void *arg)
 	roaring_bitmap_free(m->changed);
 }
 
-/* UIDs up to max; "*" is the last that was given. */
+/* Returns the UIDs up to max; "*" is the last UID assigned. */
 static roaring_bitmap_t *
 known_uids(const struct wire_set *set, uint32_t max)
 {
@@ -54,7 +54,7 @@ known_uids(const struct wire_set *set, uint32_t max)
 	return uids;
 }
 
-/* One look at what changed and what went; known NULL: all UIDs. */
+/* Reads what changed and what vanished; known NULL: all UIDs. */
 static struct missed *
 look_for_missed(struct imap_cmd *cmd, uint64_t since, const struct wire_set *known)
 {
@@ -73,7 +73,7 @@ look_for_missed(struct imap_cmd *cmd, uint64_t since, const struct wire_set *kno
 	uids = known_uids(known != NULL ? known : &all, counters.uidnext - 1);
 	store_mailbox_changed_since(box->mailbox, since, m->changed);
 	if (store_mailbox_expunged_since(box->mailbox, since, m->vanished) > since)
-		roaring_bitmap_overwrite(m->vanished, uids); /* section 3.2.6: all there are */
+		roaring_bitmap_overwrite(m->vanished, uids); /* section 3.2.6: all UIDs not there */
 	store_mailbox_read_end(box->mailbox);
 	roaring_bitmap_and_inplace(m->vanished, uids);
 	roaring_bitmap_andnot_inplace(m->vanished, box->uids);
@@ -83,7 +83,7 @@ look_for_missed(struct imap_cmd *cmd, uint64_t since, const struct wire_set *kno
 	return m;
 }
 
-/* A piece of VANISHED (EARLIER); true: all was told. */
+/* Sends a piece of VANISHED (EARLIER); returns true when all is sent. */
 static bool
 tell_vanished(struct imap_conn *conn, struct missed *m)
 {
@@ -135,7 +135,7 @@ tell_fetch_vanished(struct imap_cmd *cmd, const struct wire_fetch *args, void **
 	struct wire_in in = wire_in_sub(&cmd->in, changedsince(args)->value);
 	uint64_t since = 0;
 
-	if (args->set.saved) /* "$" is of the view */
+	if (args->set.saved) /* "$" holds only UIDs of the view */
 		return true;
 	if (*state == NULL && wire_in_modseq(&in, &since))
 		*state = look_for_missed(cmd, since, &args->set);
@@ -150,13 +150,13 @@ static const struct imap_fetch_modifier fetch_modifiers[] = {
 /* ---- SELECT (QRESYNC (…)) */
 
 /*
- * The last pair of match data that is true, within a range of numbers and one of UIDs: UIDs grow as
- * fast as numbers or faster, so pairs are true in one stretch.  0: none is.
+ * Returns the last matching pair within a range of numbers and a range of UIDs; 0: none matches.
+ * UIDs grow at least as fast as numbers, so the matching pairs are contiguous.
  */
 static uint32_t
 last_match(const struct imap_box *box, uint32_t number, uint32_t uid, uint32_t count)
 {
-	uint32_t lo = 0, hi = count; /* pairs before lo are not beyond, those from hi on are */
+	uint32_t lo = 0, hi = count; /* the pairs before lo are not beyond, those from hi on are */
 
 	while (lo < hi) {
 		uint32_t mid = lo + (hi - lo) / 2, there = imap_view_uid(box, number + mid);
@@ -169,12 +169,12 @@ last_match(const struct imap_box *box, uint32_t number, uint32_t uid, uint32_t c
 	return lo > 0 && imap_view_uid(box, number + lo - 1) == uid + lo - 1 ? uid + lo - 1 : 0;
 }
 
-/* Section 3.2.5.2: the highest UID up to which the client knows what was expunged; 0: none. */
+/* Section 3.2.5.2: returns the highest UID up to which the client knows the expunges; 0: none. */
 static uint32_t
 matched_uid(const struct imap_box *box, const struct wire_qresync *q)
 {
 	size_t i = q->numbers.n, k = q->uids.n;
-	uint32_t number, uid, in_numbers = 0, in_uids = 0; /* left of the ranges at hand */
+	uint32_t number, uid, in_numbers = 0, in_uids = 0; /* left of the current ranges */
 
 	for (uint32_t n = 0; n < MATCH_RANGES; n++) {
 		uint32_t count, found;
@@ -216,7 +216,7 @@ check_qresync(const struct imap_cmd *cmd)
 	return imap_dialect(cmd->conn)->qresync ? NULL : N_("QRESYNC needs ENABLE QRESYNC");
 }
 
-/* Section 3.2.5.1; with another UIDVALIDITY nothing (section 3.2.5). */
+/* Section 3.2.5.1; sends nothing if UIDVALIDITY differs (section 3.2.5). */
 static bool
 tell_missed(struct imap_cmd *cmd, const void *kept, void **state)
 {

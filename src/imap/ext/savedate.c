@@ -2,9 +2,9 @@
 /*
  * SAVEDATE (RFC 8514): when a message came into this mailbox, by APPEND, COPY, MOVE or delivery.
  *
- * The store keeps it of every message, so it is never NIL, and SAVEDATESUPPORTED holds in every
- * mailbox.  It is told in UTC, and days are those of UTC: the date in the response and the date
- * that a key names mean the same then (section 4.3: time and zone are disregarded).
+ * The store keeps it for every message, so it is never NIL, and SAVEDATESUPPORTED is true for every
+ * mailbox.  It is sent in UTC, and days are those of UTC, so that the date in the response and the
+ * date in a key mean the same (section 4.3: time and zone are disregarded).
  */
 #include "imap/cmd.h"
 

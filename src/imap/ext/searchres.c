@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SEARCHRES (RFC 5182; RFC 9051 section 6.4.4.1): what SEARCH RETURN (SAVE) found is "$" until the
- * next one, or until the mailbox is left.  The view knows what the set stands for
- * (imap/box/view.c).
+ * SEARCHRES (RFC 5182; RFC 9051 section 6.4.4.1): the result of SEARCH RETURN (SAVE) is "$" until
+ * the next one, or until the mailbox is closed.  The view resolves the set (imap/box/view.c).
  */
 #include "imap/cmd.h"
 
@@ -14,7 +13,7 @@ save(struct imap_box *box, roaring_bitmap_t *set)
 	box->saved = set;
 }
 
-/* Section 2.4: with only MIN or MAX beside SAVE, just these. */
+/* Section 2.4: with only MIN or MAX besides SAVE, just these. */
 static void
 save_found(const struct imap_found *found)
 {
@@ -35,14 +34,14 @@ save_found(const struct imap_found *found)
 	save(box, set);
 }
 
-/* A SEARCH that was to save and failed leaves nothing (section 2.1). */
+/* If a SEARCH that should save fails, nothing is saved (section 2.1). */
 static void
 forget_saved(struct imap_cmd *cmd)
 {
 	save(imap_box(cmd->conn), NULL);
 }
 
-/* Section 2.1: what was expunged since is not in it. */
+/* Section 2.1: it does not contain what was expunged since. */
 static void
 drop_expunged(struct imap_box *box)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SPECIAL-USE and CREATE-SPECIAL-USE (RFC 6154; \Important: RFC 8457): what a mailbox is for. */
+/* SPECIAL-USE and CREATE-SPECIAL-USE (RFC 6154; \Important: RFC 8457): the purpose of a mailbox. */
 #include "imap/cmd.h"
 
-/* The attributes of RFC 6154 stand together from \All on. */
+/* The attributes of RFC 6154 are adjacent, starting with \All. */
 #define SPECIAL_USE (~((unsigned)WIRE_ATTR_ALL - 1))
 
 /* ---- LIST (SPECIAL-USE), LIST RETURN (SPECIAL-USE): they are shown anyway */
@@ -25,7 +25,7 @@ static const struct imap_list_return list_returns[] = {
 
 /* ---- CREATE (USE (\Sent)) */
 
-/* RFC 6154 section 2.  \All and \Flagged are views of other mailboxes: not for CREATE. */
+/* RFC 6154 section 2.  \All and \Flagged are views of other mailboxes, so not for CREATE. */
 static const struct {
 	const char *name;
 	unsigned use;
@@ -35,7 +35,7 @@ static const struct {
     {"\\Important", STORE_USE_IMPORTANT}, /* RFC 8457 */
 };
 
-/* 0: none that a mailbox can be made for. */
+/* Returns 0 if no mailbox can be made for it. */
 static unsigned
 use_of(struct str name)
 {

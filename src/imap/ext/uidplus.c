@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * UIDPLUS (RFC 4315): what UIDs messages got.  UID EXPUNGE, the other half of it, is the form
- * with UID of EXPUNGE (imap/cmd/message.c).
+ * UIDPLUS (RFC 4315): reports the UIDs that messages got.  Its other half, UID EXPUNGE, is the UID
+ * form of EXPUNGE (imap/cmd/message.c).
  */
 #include "imap/cmd.h"
 

@@ -51,7 +51,7 @@ leave(struct imap_cmd *cmd)
 
 	if (!stream_has_layers(cmd->conn->session.stream))
 		return begin_new_turn(cmd);
-	/* When the stream is not within data(), so that it knows what came behind this line. */
+	/* When the stream is not within data(), so that it knows what came after this line. */
 	cmd->step = &layers;
 	return IMAP_YIELD;
 }

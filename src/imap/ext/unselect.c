@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* UNSELECT (RFC 3691; RFC 9051 section 6.4.2): out of the mailbox, and nothing is expunged. */
+/* UNSELECT (RFC 3691; RFC 9051 section 6.4.2): closes the mailbox without expunging anything. */
 #include "imap/cmd.h"
 
 static enum imap_next

@@ -3,15 +3,14 @@
  * UTF8=ACCEPT (RFC 9755): UTF-8 in quoted strings and names of mailboxes, and in the headers of
  * messages, in IMAP4rev1.
  *
- * Once enabled it is the dialect of the login (wire/dialect.h).  Where it is not, a message with
- * UTF-8 in its header is told as a surrogate (section 7; imap/common/surrogate.h), and APPEND
- * refuses 8-bit bytes in the header (imap/cmd/append.c).  IMAP4rev2 is as good as UTF8=ACCEPT for
- * all of this, but for the charset of SEARCH, which it allows.  A client from which the capability
- * is hidden has a server without it: no surrogates, and APPEND takes anything.
+ * Once enabled it is part of the login's dialect (wire/dialect.h).  Otherwise a message with UTF-8
+ * in its header is sent as a surrogate (section 7; imap/common/surrogate.h), and APPEND refuses
+ * 8-bit bytes in the header (imap/cmd/append.c).  IMAP4rev2 is equivalent to UTF8=ACCEPT in all
+ * this, except for the charset of SEARCH, which it allows.  For a client from which the capability
+ * is hidden, the server does not have it: no surrogates, and APPEND takes anything.
  *
- * A message/global is a leaf in IMAP4rev1, UTF8=ACCEPT or not (section 5 leaves that to the
- * server). LOGIN is not extended (section 5), and does not have to be refused: it comes before
- * ENABLE.
+ * A message/global is a leaf in IMAP4rev1, with or without UTF8=ACCEPT (section 5 leaves that to
+ * the server).  LOGIN is not extended (section 5), and need not be refused: it comes before ENABLE.
  */
 #include "imap/cmd.h"
 
@@ -26,8 +25,8 @@ static const struct imap_enable enables[] = {
     {.name = NULL},
 };
 
-/* APPEND with "UTF8 (~{5}" is of RFC 6855 section 4, and no longer of RFC 9755.  Clients of the
- * former send it still. */
+/* APPEND with "UTF8 (~{5}" is from RFC 6855 section 4, and no longer in RFC 9755.  Clients of the
+ * former still send it. */
 static const struct imap_append_data append_data[] = {
     {.name = "UTF8"},
     {.name = NULL},

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* WITHIN (RFC 5032): SEARCH by how long ago a message came in. */
+/* WITHIN (RFC 5032): SEARCH by how long ago a message arrived. */
 #include "imap/cmd.h"
 
-/* The number of seconds, at most 32 bits, becomes the moment that it speaks of. */
+/* Turns the number of seconds, at most 32 bits, into the moment it means. */
 static void
 age_to_moment(struct wire_key *key, const struct imap_box *box, int64_t now)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * X-UNAUTHENTICATE (Sun Messaging Server): the word by which JavaMail's pool recognises a server
- * that knows UNAUTHENTICATE.  The command is that of RFC 8437, without an X.
+ * that has UNAUTHENTICATE.  The command is that of RFC 8437, without an X.
  *
  * The pool uses it when a connection that acts for one user (PROXYAUTH) is wanted for another, so
- * it is shown to identities that may act for others, and of these to those who may UNAUTHENTICATE.
+ * it is shown only to identities that may act for others and may UNAUTHENTICATE.
  */
 #include "imap/ext/list.h"
 

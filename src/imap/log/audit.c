@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See audit.h.  A switch costs two of these lines: nothing is copied before they are formatted. */
+/* See audit.h.  A switch costs two of these lines, so nothing is copied before they are
+ * formatted. */
 #include "imap/log/audit.h"
 
 #include "auth/grant/grant.h"
 #include "base/log.h"
 #include "net/tls/peer.h"
 
-/* Over what they came: fields of login and login failed. */
+/* The channel they used: fields of "login" and "login failed". */
 static void
 add_way(struct log_event *e, const struct imap_conn *conn, const struct auth_request *req)
 {
@@ -43,7 +44,7 @@ add_certificate(struct log_event *e, const struct imap_conn *conn, enum auth_pro
 		log_event_str(e, "certificate", id->fingerprint);
 }
 
-/* imap_event() names the authentication identity where it is another; here it always stands. */
+/* imap_event() names the authentication identity if it differs; here it is always named. */
 static void
 add_who(struct log_event *e, const struct imap_login *login)
 {
@@ -114,7 +115,7 @@ audit_failed(const struct imap_conn *conn, const struct auth_request *req, struc
 	if (!log_wants(LOG_WARNING))
 		return;
 	imap_event(conn, &e, STR("login failed"));
-	/* Of who is logged in and acts for somebody the event has it. */
+	/* If somebody logged in acts for another, the event has it already. */
 	if (proven.n > 0 && (login == NULL || str_eq(login->user, login->authcid)))
 		log_event_str(&e, "authcid", proven);
 	add_way(&e, conn, req);

@@ -12,16 +12,16 @@
 
 enum { LINE_MAX_SHOWN = 4096 };
 
-/* One direction: bytes become lines; it looks for the heads of literals, RFC 9051 section 4.3. */
+/* One direction: turns bytes into lines; detects the heads of literals, RFC 9051 section 4.3. */
 struct side {
 	char letter;
-	struct buf line; /* of the line at hand, escaped */
-	bool any;        /* there is such a line */
-	bool cr;         /* a CR was last */
-	uint64_t cut;    /* bytes of the line that are not in it */
+	struct buf line; /* the current line, escaped */
+	bool any;        /* there is a current line */
+	bool cr;         /* the last byte was a CR */
+	uint64_t cut;    /* bytes of the line that were left out */
 	enum { TEXT, BRACE, DIGITS, PLUS, CLOSED } state;
-	uint64_t size;    /* of the literal that is announced */
-	uint64_t literal; /* bytes of it that still come */
+	uint64_t size;    /* of the announced literal */
+	uint64_t literal; /* bytes of it still to come */
 	uint64_t hidden;
 };
 
@@ -32,8 +32,8 @@ struct transcript {
 	struct buf lines, user;
 	uint64_t max, keep; /* settings */
 	char when[32];
-	bool lost;    /* lines, since the last that were taken */
-	size_t early; /* bytes of the command at hand that transcript_early() took */
+	bool lost;    /* lines were lost since the last ones taken */
+	size_t early; /* bytes of the current command taken by transcript_early() */
 };
 
 /* ---- lines */
@@ -64,7 +64,7 @@ begin_line(struct transcript *t, char letter)
 	buf_putc(&t->lines, ' ');
 }
 
-/* A line of ours. */
+/* Puts a line of our own. */
 static void note(struct transcript *t, char letter, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -80,7 +80,7 @@ note(struct transcript *t, char letter, const char *fmt, ...)
 	buf_putc(&t->lines, '\n');
 }
 
-/* The file is read in a terminal.  ASCII controls were written out by show(). */
+/* The file is read in a terminal.  show() has already escaped ASCII controls. */
 static void
 put_shown(struct buf *out, struct str line)
 {
@@ -111,7 +111,7 @@ end_line(struct transcript *t, struct side *s)
 	s->state = TEXT;
 }
 
-/* To the writer. */
+/* Passes lines to the writer. */
 static void
 hand_over(struct transcript *t)
 {
@@ -138,7 +138,7 @@ show(struct side *s, unsigned char c)
 		buf_printf(&s->line, "\\x%02x", c);
 }
 
-/* The bytes before a line's end that announce a literal: {12} {12+} */
+/* Processes the bytes before a line's end, which may announce a literal: {12} {12+} */
 static void
 look_for_literal(struct side *s, unsigned char c)
 {
@@ -168,7 +168,7 @@ end_literal(struct side *s)
 	s->literal = s->hidden = 0;
 }
 
-/* Takes what of the bytes is the literal's. */
+/* Takes those of the bytes that belong to the literal. */
 static size_t
 feed_literal(struct transcript *t, struct side *s, struct str bytes)
 {
@@ -213,7 +213,7 @@ feed_side(struct transcript *t, struct side *s, struct str bytes)
 	}
 }
 
-/* What began and will not go on. */
+/* Ends what began and will not continue. */
 static void
 give_up(struct transcript *t, struct side *s)
 {
@@ -224,7 +224,8 @@ give_up(struct transcript *t, struct side *s)
 	s->cr = false;
 }
 
-/* The other side speaks: what is said until now is a line, and a literal goes on in the next. */
+/* The other side speaks: what was said so far becomes a line, and a literal continues in the
+ * next. */
 static void
 break_line(struct transcript *t, struct side *s)
 {
@@ -248,7 +249,7 @@ tapped(void *arg, struct str bytes)
 	hand_over(t);
 }
 
-/* The client's turn: what the server said before comes first. */
+/* The client's turn: puts what the server said before. */
 static void
 before_client(struct transcript *t)
 {
@@ -301,7 +302,7 @@ transcript_begin(struct imap_conn *conn)
 	take_time(t);
 	note(t, '-', "login as %.*s, authenticated as %.*s, from %.*s", STR_ARG(login->user),
 	    STR_ARG(login->authcid), STR_ARG(imap_client_address(conn)));
-	/* It may say who else was logged in. */
+	/* The command may say who else was logged in. */
 	if (conn->cmd != NULL && conn->cmd->tag.n > 0)
 		note_command(t, conn->cmd->def, conn->cmd->tag);
 	hand_over(t);
@@ -333,7 +334,7 @@ transcript_end(struct transcript **tp, const char *how)
 	mem_free(t);
 }
 
-/* Whoever sends a command may not mean it as one, or it holds a secret. */
+/* The sender may not have meant it as a command, or it may hold a secret. */
 static bool
 may_be_shown(const struct imap_cmd_def *def)
 {

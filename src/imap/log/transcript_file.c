@@ -16,8 +16,8 @@
 #include "sasl/names.h"
 
 enum {
-	WAITING_MAX = 8 << 20, /* bytes, of all users */
-	NAME_KEPT = 160        /* of a longer file name; a hash follows */
+	WAITING_MAX = 8 << 20, /* bytes, for all users together */
+	NAME_KEPT = 160        /* of a longer file name; followed by a hash */
 };
 
 struct chunk {
@@ -28,13 +28,13 @@ struct chunk {
 
 struct transcript_files {
 	struct buf folder, default_domain;
-	pthread_mutex_t lock; /* all below */
+	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t wake;
 	struct chunk *first, **last;
 	size_t waiting;
 	pthread_t thread;
 	bool started, ending;
-	bool failed; /* the thread's own: the last write did; it was logged */
+	bool failed; /* the thread's own: the last write failed, and that was logged */
 };
 
 /* ---- names */
@@ -66,7 +66,7 @@ transcript_file_name(struct str user, struct buf *out)
 			put_hex(out, c, 2);
 		}
 	}
-	if (out->n - from > NAME_KEPT) { /* a file's name has 255 bytes at most */
+	if (out->n - from > NAME_KEPT) { /* a file name has at most 255 bytes */
 		out->n = from + NAME_KEPT;
 		buf_puts(out, "%%");
 		put_hex(out, hash, 16);
@@ -93,7 +93,7 @@ open_file(struct transcript_files *f, const char *path, int *fd_r)
 	return *fd_r >= 0;
 }
 
-/* The file gives way to a new one. */
+/* Renames the full file to make room for a new one. */
 static bool
 rotate(const char *path)
 {
@@ -106,7 +106,7 @@ rotate(const char *path)
 	return ok;
 }
 
-/* As many whole lines as fit. */
+/* Returns the length of as many whole lines as fit. */
 static size_t
 that_fits(struct str lines, uint64_t room)
 {
@@ -120,7 +120,7 @@ that_fits(struct str lines, uint64_t room)
 	return n;
 }
 
-/* One file's worth of the lines; gives what was written, 0 for an error (errno). */
+/* Writes one file's worth of the lines; returns the bytes written, 0 on error (errno). */
 static size_t
 write_some(struct transcript_files *f, const char *path, struct str lines, uint64_t max)
 {
@@ -141,7 +141,7 @@ write_some(struct transcript_files *f, const char *path, struct str lines, uint6
 				return 0;
 			fits = that_fits(lines, max);
 		}
-		/* A line is far shorter than the smallest max; if it were not, it is kept whole. */
+		/* A line is far shorter than the smallest max; if it were not, write it whole. */
 		n = write(fd, lines.p, fits > 0 ? fits : lines.n);
 	}
 	close(fd);
@@ -205,7 +205,7 @@ writer(void *arg)
 
 /* ---- from loops */
 
-/* Under the lock. */
+/* Needs the lock. */
 static bool
 started(struct transcript_files *f)
 {

@@ -4,7 +4,7 @@
 
 #include "auth/grant/grant.h"
 
-/* That with the longest prefix; NULL: the personal one. */
+/* Returns the one with the longest prefix; NULL: the personal one. */
 static const struct imap_space *
 space_of(const struct imap_login *login, struct str name)
 {
@@ -20,7 +20,7 @@ space_of(const struct imap_login *login, struct str name)
 	return found;
 }
 
-/* How far the grant by which the login acts goes; names are to it as clients spell them. */
+/* Returns what the login's grant allows; it sees names as clients spell them. */
 static unsigned
 granted(const struct imap_login *login, struct str name)
 {

@@ -5,7 +5,7 @@
 #include "texts/texts.h"
 #include "wire/utf7.h"
 
-/* ---- as of now */
+/* ---- at this moment */
 
 static bool
 end_login(struct imap_conn *conn, const char *code, const char *why)
@@ -33,7 +33,8 @@ imap_rights_ask(struct imap_conn *conn)
 	if (box == NULL)
 		return true;
 	box->rights = imap_rights_of(login, box->name);
-	/* RFC 4314 section 5.1: who may not read what is selected cannot go on with it. */
+	/* RFC 4314 section 5.1: without the right to read, the selected mailbox cannot stay
+	 * selected. */
 	if ((box->rights & AUTH_RIGHT_READ) == 0)
 		return end_login(conn, "NOPERM", N_("You may no longer read the selected mailbox"));
 	/* RFC 4314 section 5.2 */
@@ -60,8 +61,8 @@ imap_rights_want(
 	return imap_rights_wanted(imap_rights_of(login, name), needed, missing_r);
 }
 
-/* RFC 4314 section 4, CREATE: "k" on the nearest parent that exists; of a name without one, on the
- * name itself, as far as the grant goes. */
+/* RFC 4314 section 4, CREATE: needs "k" on the nearest existing parent; for a name without one, on
+ * the name itself, as far as the grant allows. */
 bool
 imap_rights_create(const struct imap_login *login, struct str name)
 {
@@ -89,8 +90,8 @@ imap_rights_create(const struct imap_login *login, struct str name)
 /* ---- RENAME */
 
 /*
- * Does the grant cover everything that could be below?  Asked with levels that no pattern spells
- * out, so that the answer depends on the grant alone.
+ * Returns whether the grant covers everything that could be below.  Asks with levels that no
+ * pattern contains, so that the answer depends on the grant alone.
  */
 static bool
 covers_below(const struct imap_login *login, struct str name)
@@ -116,7 +117,7 @@ struct below {
 	unsigned missing;
 };
 
-/* As clients spell it: what is at `to` with what follows `from` in name. */
+/* As clients spell it: `to`, followed by what follows `from` in name. */
 static unsigned
 rights_moved(const struct below *w, const struct imap_place *to, struct str name)
 {
@@ -167,7 +168,7 @@ imap_rights_rename(
 	err = imap_rights_want(login, from, AUTH_RIGHT_DELETE, missing_r);
 	if (err == TS_OK && source.account != target.account)
 		return TS_INVALID;
-	/* INBOX stays, and what is below it: its messages are moved. */
+	/* INBOX and what is below it stay: its messages are moved. */
 	if (err != TS_OK || str_eq(source.mailbox, STR("INBOX")))
 		return err;
 	if (!covers_below(login, from))
@@ -212,7 +213,7 @@ imap_mailbox_lookup(const struct imap_login *login, struct str name, unsigned ne
 {
 	struct imap_place place;
 
-	/* A hidden name is not looked up: that would take longer where there is something. */
+	/* Do not look up a hidden name: that would take longer if it exists. */
 	imap_place_of(login, name, &place);
 	*err_r = imap_rights_wanted(place.rights, needed, missing_r);
 	if (*err_r == TS_NOT_FOUND)
@@ -260,7 +261,7 @@ page_one(const struct store_mailbox_info *info, void *arg)
 		p->ended = false;
 		return false;
 	}
-	/* One that is spelled as those of another namespace leads there. */
+	/* A name spelled like those of another namespace leads there. */
 	rights =
 	    imap_place_is_personal(p->login, info->name) ? imap_rights_of(p->login, info->name) : 0;
 	return (rights & AUTH_RIGHT_LOOKUP) == 0 || p->fn(info, rights, p->arg);
@@ -275,7 +276,7 @@ imap_mailbox_page(const struct imap_login *login, struct str from, size_t most, 
 	struct buf begin = {0};
 	uint64_t version;
 
-	buf_str(&begin, from); /* which may be what next_r holds */
+	buf_str(&begin, from); /* which may be the contents of next_r */
 	next_r->n = 0;
 	imap_place_own(login, STR_NONE, &own);
 	version = store_account_list_from(own.account, buf_as_str(&begin), page_one, &p);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Quota: is there room for what a change adds?  Asked in the lane, of the head, in the step that
- * adds it.  A transfer of several pieces reserves all of its room before the first one.
+ * Quota: whether there is room for what a change adds.  Checked in the lane, against the head, in
+ * the step that adds it.  A transfer of several pieces reserves all its room before the first one.
  */
 #include "store/change/batch_int.h"
 

@@ -92,7 +92,8 @@ let_waiting_go(struct copying *t)
 
 /* ---- reading a piece; on the copier's thread ---- */
 
-/* Of those that are left; what is expunged meanwhile needs no room, and is counted all the same. */
+/* Returns the bytes of the messages left; counts those expunged meanwhile, too, though they need no
+ * room. */
 static uint64_t
 bytes_of(const struct copying *t)
 {
@@ -192,7 +193,7 @@ answer_copy(struct copying *t, enum ts_err err)
 {
 	struct store_change *user = t->user;
 
-	/* Nothing more is put: whoever gets the answer finds the room free. */
+	/* Nothing more is put: gives back the room before the answer. */
 	if (t->target != NULL)
 		room_give_back(t->target, &t->reserved, UINT64_MAX, UINT64_MAX);
 	t->user = NULL;
@@ -482,8 +483,8 @@ prepare_target(struct batch *b, struct copying *t)
 	return prepare_usable(t->target);
 }
 
-/* Before the first piece: is there room for all of them?  A RENAME makes its mailbox, and the
- * account holds what it held. */
+/* Checks before the first piece whether there is room for all.  A RENAME makes its mailbox; the
+ * account already holds the messages. */
 static enum ts_err
 find_room(struct copying *t)
 {

@@ -230,36 +230,37 @@ void account_reset_usage(struct store_account *account);
 
 /* ---- quota.c: limits ---- */
 
-/* "quota/STORAGE": a limit, in units of 1,024 bytes, or "none".  "quota/warned/STORAGE": at how
- * many percent the user was told. */
+/* "quota/STORAGE": a limit, in units of 1,024 bytes, or "none".  "quota/warned/STORAGE": the
+ * percentage last announced to the user. */
 #define QUOTA_PROPERTY "quota/"
 #define QUOTA_PROPERTY_WARNED "quota/warned/"
 #define QUOTA_PERCENT_MAX 1000
 void quota_property(enum store_quota_resource resource, bool warned, struct buf *name);
-/* A limit of a table: STORE_QUOTA_NONE: unlimited; `unset`: it says nothing. */
+/* Returns a table's limit: STORE_QUOTA_NONE: unlimited; `unset` if it has none. */
 uint64_t quota_of_table(
     const struct store_properties *table, enum store_quota_resource resource, uint64_t unset);
-/* A limit as a property has it.  False: it is none. */
+/* Parses the value of a property as a limit.  Returns false if it is invalid. */
 bool quota_value(enum store_quota_resource resource, struct str value, uint64_t *limit_r);
-/* Is it no property of quota, or a sound one? */
+/* Returns whether this is either no quota property, or a valid one. */
 bool quota_property_ok(struct str name, struct str value);
 unsigned quota_warned_of_table(
     const struct store_properties *table, enum store_quota_resource resource);
-/* What is published. */
+/* Gets the published usage. */
 void quota_usage(struct store_account *account, uint64_t usage_r[STORE_QUOTA_RESOURCES]);
-/* By that and these limits: at which levels is the account now?  True: at others than told. */
+/* Gets the levels that the account has reached by its published usage and these limits.  Returns
+ * whether they differ from those announced. */
 bool quota_levels(struct store_account *account, const uint64_t limit[STORE_QUOTA_RESOURCES],
     const unsigned warned[STORE_QUOTA_RESOURCES], unsigned now_r[STORE_QUOTA_RESOURCES]);
-/* A new one, of which nothing is known. */
+/* Prepares a new account or mailbox, with nothing known yet. */
 void quota_init(struct store_account *account);
 void quota_init_mailbox(struct store_mailbox *mailbox);
-/* The head has other properties. */
+/* Call when the head has other properties. */
 void quota_read_head(struct store_account *account, struct store_mailbox *mailbox);
-/* Asks the source; shard.mutex is held. */
+/* Asks the source for limits; call with shard.mutex held. */
 void quota_ask_source(struct store_account *account);
-/* In the head. */
+/* Returns the limit in the head. */
 uint64_t quota_limit(const struct store_account *account, enum store_quota_resource resource);
-/* What is published of the account is another usage, or limit: tells the source of a level that was
+/* Call when the published usage or limit of the account changed: tells the source which level was
  * crossed. */
 void quota_note(struct store_account *account);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Limits of accounts and mailboxes as a lane reads them: own ones come from the properties of the
- * head, those of accounts without come from the source.
+ * Limits of accounts and mailboxes as a lane sees them: their own limits come from the properties
+ * of the head, those of accounts without any from the source.
  */
 #include "store/memory/memory_int.h"
 
@@ -175,13 +175,13 @@ threshold(uint64_t limit, unsigned percent)
 	return limit < UINT64_MAX / 1000 ? limit * percent / 100 : limit / 100 * percent;
 }
 
-/* The level at which the user is now, who was told of `warned`. */
+/* Returns the level that the user has reached, given the one last announced. */
 static unsigned
 level_of(const struct store_quota_source *s, uint64_t usage, uint64_t limit, unsigned warned)
 {
 	unsigned now = 0;
 
-	/* A limit of 0 is a ban, of which nobody has to be warned. */
+	/* A limit of 0 is a ban: nobody needs a warning. */
 	if (limit == STORE_QUOTA_NONE || limit == 0)
 		return 0;
 	for (unsigned i = 0; i < STORE_QUOTA_LEVELS_MAX && s->level[i] != 0; i++) {

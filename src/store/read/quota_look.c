@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is published of quota roots. */
+/* Published values of quota roots. */
 #include "store/read/read_int.h"
 
 #define PREFIX "mailbox/"
 
-/* account.lock is held; for reading, and then that of the sums: so all of it is of one moment. */
+/* Call with account.lock held for reading; takes the lock of the sums inside it, so that all values
+ * are of one moment. */
 static void
 fill_account(struct store_account *a, struct store_quota_root *root)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CONDSTORE and QRESYNC both ways: see condstore.h. */
+/* Parses and prints CONDSTORE and QRESYNC: see condstore.h. */
 #include "wire/cmd/condstore.h"
 
 /* ---- MODSEQ */
@@ -71,7 +71,7 @@ wire_out_modseq_key(struct buf *b, const struct wire_dialect *d, const struct wi
 
 /* ---- QRESYNC */
 
-/* Without "*" and "$". */
+/* Accepts neither "*" nor "$". */
 static bool
 read_known(struct wire_in *in, struct wire_set *set)
 {
@@ -85,7 +85,7 @@ read_known(struct wire_in *in, struct wire_set *set)
 	return true;
 }
 
-/* In ascending order; *count_r: how many numbers these are. */
+/* Checks for ascending order; *count_r: how many numbers the set holds. */
 static bool
 ascends(const struct wire_set *set, uint64_t *count_r)
 {
