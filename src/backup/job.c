@@ -46,6 +46,7 @@ take_store(char type, struct str bytes, void *arg)
 	(void)type;
 	buf_str(&r->store, rd_vstr(&rd));
 	r->accounts = rd_varint(&rd);
+	buf_str(&r->own, rd_bytes(&rd, STORE_OWN_ID_BYTES));
 	return !rd.bad || run_fail(r, "the server answered what was not asked");
 }
 
@@ -84,6 +85,7 @@ next_account(struct rd *rd, struct account *a)
 	a->name = rd_vstr(rd);
 	a->mark.low = rd_le64(rd);
 	a->mark.high = rd_le64(rd);
+	a->id = rd_varint(rd);
 	return !rd->bad;
 }
 
@@ -214,7 +216,9 @@ unchanged_user(struct run *r, const struct account *a)
 
 		if (u == NULL || backup_mark_none(&u->mark))
 			continue;
-		return backup_mark_eq(&u->mark, &a->mark) && is_there(r, &r->base.runs[i], u)
+		/* One that was deleted and made again is another one. */
+		return backup_mark_eq(&u->mark, &a->mark) && u->account == a->id &&
+		               is_there(r, &r->base.runs[i], u)
 		           ? u
 		           : NULL;
 	}
@@ -256,6 +260,10 @@ take_user_item(char type, struct str bytes, void *arg)
 		r->mark.high = rd_le64(&rd);
 		return !rd.bad || run_fail(r, "the server sent half a mark");
 	}
+	if (type == 'a') {
+		r->account = rd_varint(&rd);
+		return !rd.bad || run_fail(r, "the server sent half a number");
+	}
 	if (type == 'p') {
 		buf_str(&r->properties, bytes);
 		return true;
@@ -288,6 +296,7 @@ ask_user(struct run *r, const struct backup_user *base)
 	r->head_count = r->properties.n = 0;
 	r->gone = false;
 	r->mark = (struct backup_mark){0};
+	r->account = 0;
 	buf_putc(&q, 'U');
 	buf_vstr(&q, r->user);
 	/* What does not fit is read in full. */
@@ -409,6 +418,7 @@ put_user(struct run *r, const struct backup_user *user, struct backup_run_user *
 	bool ok;
 
 	line->mark = r->mark;
+	line->account = r->account;
 	backup_user_print(user, &list);
 	ok = backup_object_put(r->job->folder, buf_as_str(&list), &line->hash, &r->job->why) &&
 	     backup_run_add(r->w, line, &r->job->why) && backup_run_push(r->w, &r->job->why);
@@ -639,7 +649,8 @@ read_everything(struct run *r)
 	    !backup_run_begin(r->job->folder, clock_wall_s(), buf_as_str(&r->store), &r->w, why))
 		return false;
 	buf_str(&r->job->id, backup_run_id(r->w));
-	return save_records(r) && do_users(r) && backup_flush(r->job->folder, why);
+	return backup_run_own(r->w, buf_as_str(&r->own), why) && save_records(r) && do_users(r) &&
+	       backup_flush(r->job->folder, why);
 }
 
 void
@@ -687,6 +698,8 @@ backup_job_fini(struct backup_job *job)
 	buf_fini(&r->changed);
 	buf_fini(&r->properties);
 	buf_fini(&r->store);
+	buf_fini(&r->own);
+	buf_fini(&r->ids);
 	buf_fini(&r->asked);
 	buf_fini(&r->keywords);
 	buf_fini(&r->refused);

@@ -109,6 +109,21 @@ parse_message(struct rd *rd, struct backup_message *m)
 		m->flags[w] = rd_varint(rd);
 }
 
+/* Takes its ids, if they are stored.  They come in the order of the messages. */
+static void
+take_ids(struct run *r, struct backup_message *m)
+{
+	struct rd next = r->ids_rd;
+	uint64_t uid = rd_left(&next) > 0 ? rd_varint(&next) : 0;
+	struct str ids = rd_bytes(&next, uid == m->uid ? sizeof(m->ids) : 0);
+
+	m->has_ids = uid == m->uid && !next.bad;
+	if (!m->has_ids)
+		return;
+	memcpy(m->ids, ids.p, sizeof(m->ids));
+	r->ids_rd = next;
+}
+
 /* Takes the changes of this chunk; skips those before it, leaves those after it. */
 static bool
 take_fresh(struct run *r, uint32_t number)
@@ -126,6 +141,7 @@ take_fresh(struct run *r, uint32_t number)
 			break;
 		}
 		r->changed_uid = m.uid;
+		take_ids(r, &m);
 		if (m.uid / BACKUP_CHUNK_UIDS == number)
 			r->fresh[r->fresh_count++] = m;
 	}
@@ -202,6 +218,8 @@ save_chunk(struct run *r, struct head *h, uint32_t number)
 	for (size_t i = 0; i < r->now_count; i++)
 		if (r->now[i].uid != 0)
 			r->now[n++] = r->now[i];
+	for (size_t i = 0; i < n && r->job->without_properties; i++)
+		r->now[i].has_ids = false;
 	if (n == 0)
 		return true;
 	for (size_t i = 0; i < n; i++)
@@ -242,7 +260,8 @@ run_do_chunk(
 	buf_fini(&what);
 	if (!ok)
 		return AGAIN;
-	if (c != NULL && r->fresh_count == 0 && c->count == count) {
+	if (c != NULL && r->fresh_count == 0 && c->count == count &&
+	    !(r->job->without_properties && backup_chunk_has_ids(r->old, r->old_count))) {
 		for (size_t i = 0; i < r->old_count; i++)
 			h->mb.bytes += r->old[i].size;
 		h->mb.messages += c->count;

@@ -27,6 +27,7 @@ struct base {
 struct account { /* as the operation sends it */
 	struct str name;
 	struct backup_mark mark;
+	uint64_t id;
 };
 
 struct head { /* a mailbox as the operation sends it */
@@ -43,6 +44,7 @@ struct run {
 	struct arena *arena; /* for the whole run */
 	struct base base;
 	struct buf store;  /* this store's id */
+	struct buf own;    /* its own id, which object ids are made with */
 	struct buf asked;  /* accounts: as the operation sends them */
 	uint64_t accounts; /* how many accounts there are */
 	struct cached *cache;
@@ -50,6 +52,7 @@ struct run {
 	struct arena *user_arena; /* for the current user */
 	struct str user;
 	struct backup_mark mark; /* of what is being saved */
+	uint64_t account;        /* its id */
 	struct head *heads;
 	size_t head_count;
 	struct buf properties; /* as the operation sends them */
@@ -62,6 +65,8 @@ struct run {
 	roaring_bitmap_t *uids;
 	struct buf changed; /* as the operation sends them, ascending; some 40 bytes each */
 	struct rd changed_rd;
+	struct buf ids; /* of these, where they are stored: uid, bytes */
+	struct rd ids_rd;
 	uint32_t changed_uid; /* the last one taken */
 
 	/* the current chunk */

@@ -20,6 +20,9 @@ take_mailbox_item(char type, struct str bytes, void *arg)
 	case 'c':
 		buf_str(&r->changed, bytes);
 		return true;
+	case 'i':
+		buf_str(&r->ids, bytes);
+		return true;
 	default:
 		return run_fail(r, "the server answered what was not asked");
 	}
@@ -82,7 +85,7 @@ read_mailbox(struct run *r, size_t place, const struct backup_mailbox *old)
 {
 	struct head *h = &r->heads[place];
 
-	r->keywords.n = r->keyword_count = r->changed.n = 0;
+	r->keywords.n = r->keyword_count = r->changed.n = r->ids.n = 0;
 	if (r->uids != NULL)
 		roaring_bitmap_free(r->uids);
 	r->uids = NULL;
@@ -90,6 +93,7 @@ read_mailbox(struct run *r, size_t place, const struct backup_mailbox *old)
 		return FAILED;
 	set_keywords(r, &h->mb);
 	r->changed_rd = rd_of(buf_as_str(&r->changed));
+	r->ids_rd = rd_of(buf_as_str(&r->ids));
 	r->changed_uid = 0;
 	return do_chunks(r, h, place, h->since > 0 ? old : NULL);
 }

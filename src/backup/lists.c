@@ -6,6 +6,7 @@
 #include "store/store.h"
 
 #define CHUNK_MAGIC "TSBKMSG1"
+#define CHUNK_IDS_MAGIC "TSBKMSG2"
 #define USER_MAGIC "TSBKUSR1"
 #define USER_PROPERTIES_MAGIC "TSBKUSR2"
 #define RECORDS_MAGIC "TSBKREC1"
@@ -95,10 +96,30 @@ read_flags(struct rd *r, uint64_t *flags)
 	}
 }
 
+bool
+backup_chunk_has_ids(const struct backup_message *messages, size_t n)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < n && !any; i++)
+		any = messages[i].has_ids;
+	return any;
+}
+
+static void
+put_ids(struct buf *out, const struct backup_message *m)
+{
+	buf_putc(out, m->has_ids ? 1 : 0);
+	if (m->has_ids)
+		buf_put(out, m->ids, sizeof(m->ids));
+}
+
 void
 backup_chunk_print(const struct backup_message *messages, size_t n, struct buf *out)
 {
-	buf_put(out, CHUNK_MAGIC, MAGIC_BYTES);
+	bool ids = backup_chunk_has_ids(messages, n);
+
+	buf_put(out, ids ? CHUNK_IDS_MAGIC : CHUNK_MAGIC, MAGIC_BYTES);
 	buf_varint(out, n);
 	for (size_t i = 0; i < n; i++) {
 		const struct backup_message *m = &messages[i];
@@ -112,11 +133,24 @@ backup_chunk_print(const struct backup_message *messages, size_t n, struct buf *
 		buf_varint(out, m->blob);
 		put_flag_set(out, m->flags);
 		put_hash(out, &m->hash);
+		if (ids)
+			put_ids(out, m);
 	}
 }
 
 static void
-read_list_message(struct rd *r, struct backup_message *m)
+take_ids(struct rd *r, struct backup_message *m)
+{
+	uint64_t has = take_bounded(r, 1);
+	struct str ids = rd_bytes(r, has != 0 ? sizeof(m->ids) : 0);
+
+	m->has_ids = has != 0 && !r->bad;
+	if (m->has_ids)
+		memcpy(m->ids, ids.p, sizeof(m->ids));
+}
+
+static void
+read_list_message(struct rd *r, bool ids, struct backup_message *m)
 {
 	int64_t zone;
 
@@ -132,6 +166,10 @@ read_list_message(struct rd *r, struct backup_message *m)
 	m->blob = rd_varint(r);
 	read_flags(r, m->flags);
 	take_hash(r, &m->hash);
+	m->has_ids = false;
+	memset(m->ids, 0, sizeof(m->ids));
+	if (ids)
+		take_ids(r, m);
 }
 
 bool
@@ -139,22 +177,27 @@ backup_chunk_parse(struct str bytes, uint32_t number, struct backup_message *mes
 {
 	struct rd r = rd_of(bytes);
 	uint32_t last = 0;
+	bool ids = take_magic(&r, CHUNK_IDS_MAGIC);
 
 	*n_r = 0;
-	if (!take_magic(&r, CHUNK_MAGIC))
-		return false;
+	if (!ids) {
+		r = rd_of(bytes);
+		if (!take_magic(&r, CHUNK_MAGIC))
+			return false;
+	}
 
 	size_t n = (size_t)take_bounded(&r, BACKUP_CHUNK_UIDS);
 
 	for (size_t i = 0; i < n; i++) {
-		read_list_message(&r, &messages[i]);
+		read_list_message(&r, ids, &messages[i]);
 		if (r.bad || messages[i].uid <= last ||
 		    messages[i].uid / BACKUP_CHUNK_UIDS != number)
 			return false;
 		last = messages[i].uid;
 	}
 	*n_r = n;
-	return !r.bad && rd_left(&r) == 0;
+	/* One of the second form that has none would be another one when it is printed. */
+	return !r.bad && rd_left(&r) == 0 && ids == backup_chunk_has_ids(messages, n);
 }
 
 /* ---- users ---- */

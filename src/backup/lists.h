@@ -13,6 +13,13 @@
  *	and each as its place in the mailbox's list (0 is the first), then 32
  *	bytes: SHA-256 of the message, all zeros when it could not be read.
  *
+ * The same where messages were themselves brought back from a backup or an import, with
+ * the object ids that they had (store/store.h):
+ *	"TSBKMSG2", and each message ends in 0, or 1 and 32 bytes, those of EMAILID and of a
+ *	THREADID of its own.  Programs that know the first form only take this one for
+ *	damaged; so a chunk without such messages has the first form.  Ids of all others
+ *	follow from the numbers of their blobs (run.h).
+ *
  * A user:
  *	"TSBKUSR1", name, number of mailboxes, then each in order of names:
  *	id (0: a subscribed name without a mailbox), name, use (bits as in
@@ -38,6 +45,7 @@
 #define BACKUP_CHUNK_UIDS 1024u
 #define BACKUP_SYSTEM_FLAGS 5u
 #define BACKUP_FLAG_WORDS 4u
+#define BACKUP_IDS_BYTES 32u
 /* No list is larger; one that is is damaged. */
 #define BACKUP_LIST_MAX ((size_t)512 * 1024 * 1024)
 
@@ -48,6 +56,8 @@ struct backup_message {
 	int16_t zone;
 	uint64_t flags[BACKUP_FLAG_WORDS]; /* bits 0 to 4 system flags, then keywords */
 	struct backup_hash hash;
+	bool has_ids; /* of its own, which do not follow from the blob */
+	unsigned char ids[BACKUP_IDS_BYTES];
 };
 
 struct backup_chunk {
@@ -90,6 +100,8 @@ struct backup_record {
 	struct str key, value;
 };
 
+/* Returns whether any message has ids of its own. */
+bool backup_chunk_has_ids(const struct backup_message *messages, size_t n);
 /* Messages must be of one chunk and ascend. */
 void backup_chunk_print(const struct backup_message *messages, size_t n, struct buf *out);
 /* Parses up to BACKUP_CHUNK_UIDS messages.  Returns false if it is not such a list. */

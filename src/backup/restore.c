@@ -238,6 +238,7 @@ do_user(struct rest *r, const struct backup_run_user *u)
 	struct buf what = {0};
 	bool ok = true, found = r->job->mailbox == NULL;
 
+	r->account = u->account;
 	if (backup_user_get(r->job->folder, &u->hash, arena, &user, &what) != TS_OK) {
 		restore_damaged(r, &what);
 		user.mailbox_count = 0;

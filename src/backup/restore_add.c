@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "backup/restore_int.h"
+#include "store/store.h"
 
 #define BATCH_ITEMS 500
 #define NEVER (-2)
@@ -78,6 +79,22 @@ restore_put_flags(struct rest *r, const struct backup_message *m, struct buf *q)
 	return true;
 }
 
+/* The ids that it had: its own, or those of its number there; or none are known. */
+static void
+put_ids(struct rest *r, const struct backup_message *m)
+{
+	struct str own = r->job->run->own;
+	struct store_message_ids ids;
+
+	buf_putc(&r->batch, m->has_ids || own.n > 0);
+	if (m->has_ids) {
+		buf_put(&r->batch, m->ids, sizeof(m->ids));
+	} else if (own.n > 0) {
+		store_other_message_ids(own, m->blob, &ids);
+		buf_put(&r->batch, &ids, sizeof(ids));
+	}
+}
+
 static bool
 put_message_head(struct rest *r, const struct backup_message *m, uint64_t size)
 {
@@ -92,6 +109,7 @@ put_message_head(struct rest *r, const struct backup_message *m, uint64_t size)
 	buf_le32(&r->batch, (uint32_t)(int32_t)m->zone);
 	if (!restore_put_flags(r, m, &r->batch))
 		return false;
+	put_ids(r, m);
 	buf_varint(&r->batch, size);
 	r->items++;
 	return true;

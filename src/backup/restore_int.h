@@ -24,6 +24,7 @@ struct rest {
 	struct restore_job *job;
 	struct dialogue *d;
 	const struct backup_mailbox *mb;
+	uint64_t account;  /* the user's, in the store of the run; 0: not known */
 	struct buf target; /* the mailbox's name here */
 	uint32_t uidvalidity, uidnext;
 	bool same; /* UIDVALIDITY is the same */

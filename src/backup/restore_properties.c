@@ -64,6 +64,9 @@ too_large(struct putting *p, struct str name)
 static bool
 do_property(struct putting *p, enum what what, struct str name, struct str value)
 {
+	/* That is the store's, and came with the mailbox if it could. */
+	if (p->of_mailbox && store_property_is_object_id(name))
+		return true;
 	if (name.n + value.n > DIALOGUE_PIECE - 2 * STORE_NAME_MAX)
 		return too_large(p, name);
 	if (p->q.n + name.n + value.n > DIALOGUE_PIECE - 2 * STORE_NAME_MAX && !flush_properties(p))

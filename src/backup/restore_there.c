@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "store/store.h"
 
 static bool
 take_there(char type, struct str bytes, void *arg)
@@ -54,6 +55,24 @@ map_keywords(struct rest *r)
 	}
 }
 
+/* The id that it had: only where it comes back as what it was. */
+static void
+put_object_id(const struct rest *r, struct buf *q)
+{
+	const struct backup_properties *all = &r->mb->properties;
+	struct str stored = STR_NONE;
+	char id[STORE_OBJECT_ID];
+
+	for (size_t i = 0; i < all->count; i++)
+		if (store_property_is_object_id(all->one[i].name))
+			stored = all->one[i].value;
+	if (stored.n == 0 && r->job->run->own.n > 0 && r->account != 0)
+		stored = store_other_object_id(r->job->run->own, r->account, r->mb->id, id);
+	if (r->job->into != NULL || r->job->as_user != NULL)
+		stored = STR_NONE;
+	buf_vstr(q, stored);
+}
+
 bool
 restore_open_mailbox(struct rest *r)
 {
@@ -72,6 +91,7 @@ restore_open_mailbox(struct rest *r)
 	buf_varint(&q, r->mb->uidvalidity);
 	buf_varint(&q, r->mb->uidnext);
 	buf_varint(&q, r->mb->modseq);
+	put_object_id(r, &q);
 	ok = dialogue_ask(r->d, buf_as_str(&q), take_there, r);
 	r->same = r->uidvalidity == r->mb->uidvalidity;
 	map_keywords(r);

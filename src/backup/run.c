@@ -14,6 +14,7 @@
 
 #include "backup/folder_int.h"
 #include "base/mem.h"
+#include "store/store.h"
 
 #define RUN_MAGIC "turnstone-run 1"
 #define RUN_BYTES_MAX ((size_t)1 << 30)
@@ -115,6 +116,38 @@ take_boxes(struct str line, struct backup_run_user *user)
 	return user->counted;
 }
 
+static bool
+take_own(struct str hex, struct arena *arena, struct backup_run *run)
+{
+	char *own = arena_zalloc(arena, STORE_OWN_ID_BYTES);
+
+	if (hex.n != (size_t)2 * STORE_OWN_ID_BYTES)
+		return false;
+	for (size_t i = 0; i < hex.n; i++) {
+		int digit = hex_digit(hex.p[i]);
+
+		if (digit < 0)
+			return false;
+		own[i / 2] = (char)((unsigned char)own[i / 2] << 4 | digit);
+	}
+	run->own = (struct str){own, STORE_OWN_ID_BYTES};
+	return true;
+}
+
+/* The store's number, its own id, or the id of the account of the user before it. */
+static bool
+take_store_line(struct str rest, struct arena *arena, struct backup_run *run)
+{
+	struct str behind = rest.n > 0 ? (struct str){rest.p + 1, rest.n - 1} : rest;
+
+	if (rest.n > 0 && rest.p[0] == '=')
+		return take_own(behind, arena, run);
+	if (rest.n > 0 && rest.p[0] == '@')
+		return run->user_count > 0 &&
+		       str_u64(behind, UINT64_MAX, &run->users[run->user_count - 1].account);
+	return decode_percent(rest, arena, &run->store);
+}
+
 /* The lists in run must have room for as many lines as there are. */
 static bool
 read_run_line(struct str line, struct arena *arena, struct backup_run *run)
@@ -139,8 +172,10 @@ read_run_line(struct str line, struct arena *arena, struct backup_run *run)
 		       ++run->damaged_count > 0;
 	if (str_eq(key, STR("records")))
 		return backup_hash_parse(rest, &run->records);
-	if (str_eq(key, STR("id")) || str_eq(key, STR("store")))
-		return decode_percent(rest, arena, key.n == 2 ? &run->id : &run->store);
+	if (str_eq(key, STR("store")))
+		return take_store_line(rest, arena, run);
+	if (str_eq(key, STR("id")))
+		return decode_percent(rest, arena, &run->id);
 	if (!str_u64(rest, INT64_MAX, &number))
 		return false;
 	if (str_eq(key, STR("started")))
@@ -380,6 +415,8 @@ struct backup_run_writer {
 	int fd;
 	EVP_MD_CTX *sum;
 	struct buf id, lines;
+	struct buf store; /* its number, as it stands in the line */
+	bool says_more;   /* of the store: then the number comes once more */
 };
 
 bool
@@ -467,12 +504,25 @@ backup_run_begin(struct backup_folder *f, int64_t now, struct str store,
 	if (w->fd < 0)
 		(void)backup_fail(f, "tmp/unfinished", why);
 	buf_printf(&w->lines, RUN_MAGIC "\nid %s\nstore ", buf_cstr(&w->id));
-	put_encoded(&w->lines, store);
+	put_encoded(&w->store, store);
+	buf_str(&w->lines, buf_as_str(&w->store));
 	buf_printf(&w->lines, "\nstarted %" PRId64 "\n", now);
 	if (w->fd >= 0 && backup_run_push(w, why))
 		return true;
 	backup_run_abort(w_r);
 	return false;
+}
+
+bool
+backup_run_own(struct backup_run_writer *w, struct str own, struct buf *why)
+{
+	TS_ASSERT(own.n == STORE_OWN_ID_BYTES);
+	buf_puts(&w->lines, "store =");
+	for (size_t i = 0; i < own.n; i++)
+		buf_printf(&w->lines, "%02X", (unsigned char)own.p[i]);
+	buf_putc(&w->lines, '\n');
+	w->says_more = true;
+	return gather_line(w, why);
 }
 
 struct str
@@ -497,6 +547,10 @@ backup_run_add(struct backup_run_writer *w, const struct backup_run_user *user, 
 	backup_hash_hex(&user->hash, &w->lines);
 	buf_printf(&w->lines, " %" PRIu64 " %" PRIu64 " ", user->messages, user->bytes);
 	put_encoded(&w->lines, user->name);
+	if (user->account != 0) {
+		buf_printf(&w->lines, "\nstore @%" PRIu64, user->account);
+		w->says_more = true;
+	}
 	if (!backup_mark_none(&user->mark))
 		buf_printf(
 		    &w->lines, "\nmark %016" PRIX64 "%016" PRIX64, user->mark.low, user->mark.high);
@@ -528,6 +582,8 @@ put_end(struct backup_run_writer *w, int64_t now, struct buf *why)
 {
 	struct backup_hash hash;
 
+	if (w->says_more)
+		buf_printf(&w->lines, "store %s\n", buf_cstr(&w->store));
 	buf_printf(&w->lines, "ended %" PRId64 "\n", now);
 	if (!backup_run_push(w, why))
 		return false;
@@ -570,6 +626,7 @@ backup_run_abort(struct backup_run_writer **wp)
 	EVP_MD_CTX_free(w->sum);
 	buf_fini(&w->id);
 	buf_fini(&w->lines);
+	buf_fini(&w->store);
 	mem_free(w);
 	*wp = NULL;
 }

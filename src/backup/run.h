@@ -7,9 +7,11 @@
  *	turnstone-run 1
  *	id 20261123T230512Z
  *	store HEX              the store it was read from
+ *	store =HEX             its own id, 16 bytes (store/store.h)
  *	started SECONDS        since 1970 UTC
  *	records SHA-256        the list of server-wide records
  *	user SHA-256 MESSAGES BYTES NAME
+ *	store @NUMBER          of that user: the id of the account there
  *	mark HEX               of that user, 16 bytes: the store's mark of an account in
  *	                       which nothing has happened since.  Not for a user of whom
  *	                       something could not be saved, nor in format 1
@@ -18,8 +20,12 @@
  *	...
  *	damaged TEXT           what could not be saved, a line each
  *	whole ACCOUNTS         it has all accounts; not in format 1
+ *	store HEX              once more: older programs believe the last of these lines
  *	ended SECONDS
  *	end SHA-256            of everything above
+ *
+ * Object ids follow from the store's own id and the numbers of accounts, mailboxes and blobs.  A
+ *run of an older program does not have the former.
  *
  * During the run the lines are written into tmp/unfinished as users are done.  An interrupted run
  * has no end; its users count as far as their lists exist, so that the next run need not read them
@@ -50,6 +56,7 @@ struct backup_run_user {
 	struct str name;
 	struct backup_hash hash;
 	struct backup_mark mark; /* or none */
+	uint64_t account;        /* its id; 0: not known */
 	uint64_t messages, bytes;
 	bool counted; /* the next two are known */
 	uint64_t mailboxes, subscriptions;
@@ -57,6 +64,7 @@ struct backup_run_user {
 
 struct backup_run {
 	struct str id, store;
+	struct str own; /* the store's own id, STORE_OWN_ID_BYTES; empty: not known */
 	int64_t started, ended;
 	struct backup_hash records; /* all zeros: there are none */
 	struct backup_run_user *users;
@@ -89,6 +97,8 @@ bool backup_run_remove(struct backup_folder *folder, struct str id, struct buf *
 struct backup_run_writer;
 bool backup_run_begin(struct backup_folder *folder, int64_t now, struct str store,
     struct backup_run_writer **w_r, struct buf *why);
+/* Before any user: own ids have STORE_OWN_ID_BYTES. */
+bool backup_run_own(struct backup_run_writer *w, struct str own_id, struct buf *why);
 struct str backup_run_id(const struct backup_run_writer *w);
 bool backup_run_records(
     struct backup_run_writer *w, const struct backup_hash *hash, struct buf *why);

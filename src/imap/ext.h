@@ -128,7 +128,7 @@ enum imap_needs { /* what an item needs besides the message's record; a mask */
 
 struct imap_fetched { /* a message as an item sees it */
 	const struct store_message *record;
-	const struct mail_summary *summary; /* with IMAP_NEEDS_SUMMARY; else NULL */
+	const struct mail_summary *summary; /* if IMAP_NEEDS_SUMMARY of it; else NULL */
 	const struct wire_fetch_item *item; /* as the client asked for it */
 	const void *args;                   /* what parse() made of its argument; NULL: none */
 	struct store *store;
@@ -153,6 +153,8 @@ struct imap_value { /* some bytes of the message, to be decoded */
 struct imap_fetch_item {
 	const char *name;
 	unsigned needs; /* enum imap_needs */
+	/* What it needs of this message beyond that.  NULL: nothing. */
+	unsigned (*needs_of)(const struct store_message *record);
 	bool sets_seen; /* unless the client peeks */
 	bool logged;    /* a FETCH with it has a line in the log, which says who asks */
 	/* A command that names it is understood and begins: what follows from that for the login.
@@ -162,7 +164,8 @@ struct imap_fetch_item {
 	 * wire reads itself (sections). */
 	bool (*parse)(struct wire_in *in, const void **args_r);
 
-	/* One of these.  On a worker unless needs is 0: they may use nothing but their arguments.
+	/* One of these.  On a worker unless nothing is needed: they may use nothing but their
+	 * arguments.
 	 *
 	 * print() appends the value; the engine prints the name and the blank before it. */
 	void (*print)(const struct imap_fetched *message, struct buf *out);
@@ -219,13 +222,15 @@ struct imap_search_key {
 	/* Once, before messages are looked at.  now: seconds since 1970.  NULL: nothing to do. */
 	void (*begin)(struct wire_key *key, const struct imap_box *box, int64_t now);
 
-	/* One of these decides.
+	/* One of these decides; or matches, and where needs_summary() says so of a message
+	 * matches_summary.
 	 *
 	 * matches: decides by the message's record.  Any thread; may use only its arguments. */
 	bool (*matches)(const struct wire_key *key, const struct store_message *record);
 	/* matches_summary: by what was made of the message at delivery; otherwise the same. */
 	bool (*matches_summary)(const struct wire_key *key, const struct store_message *record,
 	    const struct mail_summary *summary);
+	bool (*needs_summary)(const struct store_message *record);
 	/* text: the message has key->text there, which is in the charset of the command.  The
 	 * engine looks for it, with all other texts. */
 	const struct imap_search_place *text;

@@ -187,9 +187,12 @@ check_rows(const struct imap_ext *ext)
 	for (const struct imap_fetch_item *r = ext->fetch_items; r != NULL && r->name != NULL; r++)
 		TS_ASSERT((r->print != NULL) != (r->locate != NULL));
 	for (const struct imap_search_key *r = ext->search_keys; r != NULL && r->name != NULL; r++)
-		TS_ASSERT((r->matches != NULL) + (r->matches_summary != NULL) + (r->text != NULL) +
-		              (r->choose != NULL) ==
-		          1);
+		TS_ASSERT((r->matches != NULL) +
+		                  (r->matches_summary != NULL && r->needs_summary == NULL) +
+		                  (r->text != NULL) + (r->choose != NULL) ==
+		              1 &&
+		          (r->needs_summary == NULL ||
+		              (r->matches != NULL && r->matches_summary != NULL)));
 	for (const struct imap_sort_key *r = ext->sort_keys; r != NULL && r->name != NULL; r++)
 		TS_ASSERT(
 		    (r->number != NULL) != (r->column != 0) && (r->column & (r->column - 1)) == 0);

@@ -34,7 +34,8 @@
 #define ABSENT UINT32_MAX
 #define MAGIC "TSM"
 #define VERSION 3
-/* What it costs to decode a byte: in bytes that are looked at. */
+#define VERSION_NOTED 4 /* followed by a note, and the length of that in the last byte */
+/* The cost of decoding a byte, in bytes looked at. */
 #define COST 16
 /* For a preview: bytes at a time, and the cost of each. */
 #define PREVIEW_PIECE 1024u
@@ -543,12 +544,13 @@ begin_again(struct mail_summarizer *s)
 }
 
 static void
-seal(struct making *k)
+seal(struct buf *out, size_t base, unsigned version)
 {
-	char *head = k->out->p + k->base;
-	XXH64_hash_t hash = XXH3_64bits_withSeed(head + 16, k->out->n - k->base - 16, VERSION);
+	char *head = out->p + base;
+	XXH64_hash_t hash = XXH3_64bits_withSeed(head + 16, out->n - base - 16, version);
 
-	put_le32(head + 4, (uint32_t)(k->out->n - k->base));
+	head[3] = (char)version;
+	put_le32(head + 4, (uint32_t)(out->n - base));
 	put_le32(head + 8, (uint32_t)hash);
 	put_le32(head + 12, (uint32_t)(hash >> 32));
 }
@@ -588,7 +590,7 @@ mail_summarizer_step(struct mail_summarizer *s, size_t budget)
 		else if (s->k.stage == STAGES)
 			s->done = true;
 		if (s->done)
-			seal(&s->k);
+			seal(s->k.out, s->k.base, VERSION);
 	}
 	return s->done;
 }
@@ -613,6 +615,17 @@ mail_summarize(struct str message, const struct mail_limits *limits, struct buf 
 	while (s != NULL && !mail_summarizer_step(s, MAIL_SUMMARIZER_STEP))
 		continue;
 	mail_summarizer_free(&s);
+}
+
+void
+mail_summary_add_note(struct buf *out, size_t base, struct str note)
+{
+	TS_ASSERT(note.n <= MAIL_SUMMARY_NOTE_MAX && out->n - base >= HEAD &&
+	          out->p[base + 3] == VERSION);
+	buf_str(out, note);
+	buf_putc(out, (char)note.n);
+	if (!buf_failed(out))
+		seal(out, base, VERSION_NOTED);
 }
 
 /* ---- opening ---- */
@@ -677,8 +690,10 @@ summary_hash(struct str bytes)
 static uint32_t
 text_count(struct str bytes)
 {
-	static const uint32_t counts[] = {
-	    [1] = MAIL_TEXT_BODY_REV2, [2] = MAIL_TEXT_PREVIEW, [VERSION] = MAIL_TEXT_COUNT};
+	static const uint32_t counts[] = {[1] = MAIL_TEXT_BODY_REV2,
+	    [2] = MAIL_TEXT_PREVIEW,
+	    [VERSION] = MAIL_TEXT_COUNT,
+	    [VERSION_NOTED] = MAIL_TEXT_COUNT};
 
 	return counts[(uint8_t)bytes.p[3]];
 }
@@ -691,7 +706,7 @@ mail_summary_open(struct str bytes, struct mail_summary *view_r)
 
 	*s = (struct mail_summary){.bytes = bytes};
 	if (bytes.n < HEAD || memcmp(bytes.p, MAGIC, 3) != 0 || bytes.p[3] < 1 ||
-	    bytes.p[3] > VERSION || get_le32(bytes.p + 4) != bytes.n ||
+	    bytes.p[3] > VERSION_NOTED || get_le32(bytes.p + 4) != bytes.n ||
 	    bytes.n < HEAD + (size_t)text_count(bytes) * 8)
 		return TS_FAIL(
 		    TS_DAMAGED, "summary of %zu bytes: not one of this version", bytes.n);
@@ -705,6 +720,13 @@ mail_summary_open(struct str bytes, struct mail_summary *view_r)
 	s->flags = get_le32(bytes.p + 44);
 	s->part_count = get_le32(bytes.p + 48);
 	names = get_le32(bytes.p + 52);
+	if (bytes.p[3] == VERSION_NOTED) {
+		size_t n = (uint8_t)bytes.p[bytes.n - 1];
+
+		if (n > MAIL_SUMMARY_NOTE_MAX || n + 1 > bytes.n - HEAD)
+			return TS_FAIL(TS_DAMAGED, "summary of %zu bytes: its note", bytes.n);
+		s->note = (struct str){bytes.p + bytes.n - 1 - n, n};
+	}
 	if (s->part_count == 0 || s->header_len > s->size || names > bytes.n ||
 	    s->part_count > (bytes.n - HEAD - (size_t)s->text_count * 8) / PART || !texts_sound(s))
 		return TS_FAIL(TS_DAMAGED, "summary of %zu bytes: its head", bytes.n);

@@ -126,8 +126,14 @@ struct mail_summary {
 	int32_t sent_day;    /* Date as written, time and zone ignored: days since 1970-01-01 */
 	uint32_t flags;      /* enum mail_summary_flag */
 	uint32_t part_count; /* at least 1: part 0 is the message itself */
-	uint32_t text_count; /* of enum mail_text, that the stored version knows */
+	uint32_t text_count; /* of enum mail_text, known to the stored version */
+	struct str note;     /* STR_NONE: there is none */
 };
+
+/* Adds a note to a finished summary, which begins at base: a few bytes of whoever stores it that do
+ * not follow from the message. */
+#define MAIL_SUMMARY_NOTE_MAX 64u
+void mail_summary_add_note(struct buf *out, size_t base, struct str note);
 
 /*
  * Checks bytes and fills *view_r.  Returns TS_DAMAGED (logged) if they are not

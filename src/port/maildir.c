@@ -189,12 +189,14 @@ leave_folder(struct maildir *m)
 {
 	for (size_t i = 0; i < m->file_count; i++)
 		mem_free(m->file[i].name);
-	m->file_count = m->file_at = m->meta_count = 0;
+	m->file_count = m->file_at = m->meta_count = m->ids_count = 0;
 	mem_free(m->file);
 	mem_free(m->meta);
+	mem_free(m->ids);
 	m->file = NULL;
 	m->meta = NULL;
-	m->ours.n = m->uidlist.n = m->keywords.n = m->real_name.n = 0;
+	m->ids = NULL;
+	m->ids_list.n = m->ours.n = m->uidlist.n = m->keywords.n = m->real_name.n = 0;
 	m->letters_told = 0;
 	for (unsigned i = 0; i < 2; i++) {
 		if (m->dir[i] >= 0)
@@ -335,6 +337,7 @@ free_source(struct port_source *source)
 	close(m->root);
 	port_places_free(m->folder, m->folder_count);
 	buf_fini(&m->ours);
+	buf_fini(&m->ids_list);
 	buf_fini(&m->uidlist);
 	buf_fini(&m->keywords);
 	buf_fini(&m->real_name);

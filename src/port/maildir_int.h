@@ -19,6 +19,11 @@ struct meta {                      /* what a list says about a file */
 	bool ours;
 };
 
+struct message_ids { /* what turnstone.ids says of a message */
+	uint32_t uid;
+	unsigned char ids[MAILSTREAM_IDS_BYTES];
+};
+
 struct file {
 	char *name;
 	const struct meta *meta;
@@ -35,10 +40,13 @@ struct maildir {
 
 	struct mailstream_mailbox box;
 	struct buf ours, uidlist, keywords, real_name, said;
+	struct buf ids_list; /* its text */
 	struct str letter[26];
 	uint32_t letters_told; /* bits: unknown letters that were reported */
 	struct meta *meta;
 	size_t meta_count;
+	struct message_ids *ids;
+	size_t ids_count;
 	struct file *file;
 	size_t file_count, file_at;
 	int dir[2]; /* cur, new */
@@ -48,6 +56,7 @@ struct maildir {
 	char last;
 	uint64_t size;
 	bool begun, ended;
+	bool ids_told; /* of that file */
 };
 
 /* ---- maildir.c ---- */
@@ -75,6 +84,9 @@ void maildir_properties_read(
     struct maildir *m, int fd, const char *below, const char *name, bool take, struct buf *out);
 /* Returns what the lists say about a file; NULL: nothing. */
 const struct meta *maildir_meta(const struct maildir *m, struct str base);
+
+/* The ids of that message; NULL: not known, or not wanted. */
+const unsigned char *maildir_ids(const struct maildir *m, const struct meta *meta);
 
 /* ---- maildir_message.c ---- */
 

@@ -207,6 +207,54 @@ take_uidlist(struct maildir *m)
 	end_list(&list);
 }
 
+static int
+by_ids_uid(const void *a, const void *b)
+{
+	const struct message_ids *x = a, *y = b;
+
+	return (x->uid > y->uid) - (x->uid < y->uid);
+}
+
+/* The mailbox's, then those of each message. */
+static void
+take_ids(struct maildir *m)
+{
+	struct list list = {.m = m, .below = here(m), .name = PORT_IDS};
+	struct str rest = buf_as_str(&m->ids_list), line, id = STR_NONE;
+
+	if (!next_line(&list, &rest, &line) || !port_ids_take_head(line, &id))
+		line_not_understood(&list);
+	else if (m->port->mailbox == NULL)
+		m->box.object_id = id;
+	while (next_line(&list, &rest, &line)) {
+		struct message_ids ids;
+
+		if (line.n == 0 && rest.n == 0)
+			continue;
+		if (!port_ids_take(line, &ids.uid, ids.ids)) {
+			line_not_understood(&list);
+			continue;
+		}
+		if ((m->ids_count & (m->ids_count + 1)) == 0)
+			m->ids = mem_realloc(m->ids, (2 * m->ids_count + 2) * sizeof *m->ids);
+		m->ids[m->ids_count++] = ids;
+	}
+	if (m->ids_count > 0)
+		qsort(m->ids, m->ids_count, sizeof *m->ids, by_ids_uid);
+	end_list(&list);
+}
+
+const unsigned char *
+maildir_ids(const struct maildir *m, const struct meta *meta)
+{
+	struct message_ids want = {.uid = meta != NULL && meta->ours ? meta->uid : 0},
+	                   *found = NULL;
+
+	if (want.uid != 0 && m->ids_count > 0)
+		found = bsearch(&want, m->ids, m->ids_count, sizeof *m->ids, by_ids_uid);
+	return found != NULL ? found->ids : NULL;
+}
+
 static void
 take_letters(struct maildir *m)
 {
@@ -305,6 +353,9 @@ maildir_lists_read(struct maildir *m, int fd)
 		take_uidlist(m);
 	if (maildir_list_get(m, fd, here(m), "turnstone.export", MAILDIR_LIST_MAX, &m->ours))
 		take_ours(m);
+	if (m->port->take_ids &&
+	    maildir_list_get(m, fd, here(m), PORT_IDS, MAILDIR_LIST_MAX, &m->ids_list))
+		take_ids(m);
 	if (maildir_list_get(m, fd, here(m), "dovecot-keywords", 65536, &m->keywords))
 		take_letters(m);
 	if (m->meta_count > 0)

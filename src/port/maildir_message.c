@@ -109,6 +109,7 @@ maildir_file_open(struct maildir *m)
 	m->fd = port_open(m->port, m->dir[f->new], f->name, false);
 	m->last = 0;
 	m->size = 0;
+	m->ids_told = false;
 	if (m->fd < 0) {
 		broken_file(m, errno);
 	} else if (fstat(m->fd, &m->st) != 0) {
@@ -120,6 +121,17 @@ maildir_file_open(struct maildir *m)
 	}
 }
 
+/* Once for a message, before its bytes. */
+static void
+tell_ids(struct maildir *m, struct buf *out)
+{
+	const unsigned char *ids = maildir_ids(m, m->file[m->file_at].meta);
+
+	if (ids != NULL && !m->ids_told)
+		mailstream_put_ids(out, ids);
+	m->ids_told = true;
+}
+
 void
 maildir_file_read(struct maildir *m, struct buf *out)
 {
@@ -128,6 +140,8 @@ maildir_file_read(struct maildir *m, struct buf *out)
 	ssize_t got = read(m->fd, raw, sizeof raw);
 	struct buf piece = {0};
 
+	if (got >= 0)
+		tell_ids(m, out);
 	if (got == 0) {
 		end_message(m, out);
 		return;

@@ -15,7 +15,9 @@
  * Dates are seconds since 1970 UTC, the zone minutes east, keywords are joined
  * with commas ("-": none), names escaped as %XX.  turnstone.properties has the
  * mailbox's properties, turnstone.account those of the account (properties.c);
- * neither is there when there are none.
+ * both are missing if there are none.  turnstone.ids has object ids:
+ *   turnstone-ids 1 MAILBOXID
+ *   UID, and 64 digits: EMAILID and a THREADID of its own
  */
 #include <dirent.h>
 #include <errno.h>
@@ -49,7 +51,9 @@ struct save {
 	struct buf name;
 	struct mailstream_mailbox box;
 	struct buf ours, uidlist, subscriptions;
-	struct buf properties, account_properties;
+	struct buf properties, account_properties, ids;
+	bool has_ids; /* the message under way */
+	unsigned char message_ids[MAILSTREAM_IDS_BYTES];
 	char *letter[LETTERS];
 	struct old *old;
 	size_t old_count;
@@ -236,6 +240,8 @@ begin_folder(struct save *s)
 	buf_printf(&s->uidlist, "3 V%u N%u G%016" PRIx64 "%016" PRIx64 "\n", s->box.uidvalidity,
 	    s->box.uidnext, XXH3_64bits(s->box.name.p, s->box.name.n),
 	    (uint64_t)s->box.uidvalidity);
+	if (s->box.object_id.n > 0)
+		port_ids_head(s->box.object_id, &s->ids);
 	find_old(s);
 	return true;
 }
@@ -260,6 +266,7 @@ put_lists(struct save *s)
 	ok = syncfs(s->dir) == 0 && put_list(s->dir, "dovecot-keywords", buf_as_str(&words)) &&
 	     put_list(s->dir, "dovecot-uidlist", buf_as_str(&s->uidlist)) &&
 	     put_or_remove_list(s->dir, PORT_PROPERTIES, buf_as_str(&s->properties)) &&
+	     put_or_remove_list(s->dir, PORT_IDS, buf_as_str(&s->ids)) &&
 	     put_list(s->dir, "turnstone.export", buf_as_str(&s->ours)) && fsync(s->dir) == 0;
 	buf_fini(&words);
 	return ok || save_failed(s, "its lists");
@@ -286,7 +293,7 @@ end_folder(struct save *s, bool whole)
 	s->old_count = 0;
 	roaring_bitmap_clear(s->had);
 	roaring_bitmap_clear(s->told);
-	s->ours.n = s->uidlist.n = s->properties.n = 0;
+	s->ours.n = s->uidlist.n = s->properties.n = s->ids.n = 0;
 	if (s->dir >= 0)
 		close(s->dir);
 	if (s->cur >= 0)
@@ -300,6 +307,8 @@ end_folder(struct save *s, bool whole)
 static bool
 save_mailbox(struct save *s, const struct mailstream_mailbox *m)
 {
+	bool ok;
+
 	if (!end_folder(s, true))
 		return false;
 	if (m->subscribed) {
@@ -312,7 +321,9 @@ save_mailbox(struct save *s, const struct mailstream_mailbox *m)
 	buf_str(&s->name, m->name);
 	s->box = *m;
 	s->box.name = buf_as_str(&s->name);
-	return begin_folder(s);
+	ok = begin_folder(s);
+	s->box.object_id = STR_NONE; /* the record's */
+	return ok;
 }
 
 /* ---- messages ---- */
@@ -328,6 +339,7 @@ save_data(struct save *s, struct str data)
 static void
 drop_message(struct save *s)
 {
+	s->has_ids = false;
 	if (s->fd < 0)
 		return;
 	close(s->fd);
@@ -411,13 +423,18 @@ save_message(struct save *s, const struct mailstream_message *m)
 	struct old *old = m->bare ? old_of(s, m->uid) : NULL;
 	bool ok = true;
 
-	if (m->bare && old == NULL)
+	if (m->bare && old == NULL) {
+		s->has_ids = false;
 		return true;
+	}
 	if (!m->bare && m->size == 0 && !save_data(s, STR("")))
 		return false;
 	buf_printf(&name, "%" PRId64 ".U%uV%u.turnstone,S=%" PRIu64, m->internaldate, m->uid,
 	    s->box.uidvalidity, m->size);
 	put_rows(s, m, buf_as_str(&name));
+	if (s->has_ids && s->ids.n > 0)
+		port_ids_put(m->uid, s->message_ids, &s->ids);
+	s->has_ids = false;
 	buf_puts(&name, ":2,");
 	put_letters(s, m, &name);
 	if (m->bare) {
@@ -465,6 +482,10 @@ save_record(struct port_sink *sink, const struct mailstream_record *rec)
 		port_property_put(rec->property.name, rec->property.value,
 		    rec->property.of_mailbox ? &s->properties : &s->account_properties);
 		return true;
+	case MAILSTREAM_IDS:
+		s->has_ids = true;
+		memcpy(s->message_ids, rec->data.p, sizeof(s->message_ids));
+		return true;
 	case MAILSTREAM_DATA:
 		return save_data(s, rec->data);
 	case MAILSTREAM_MESSAGE:
@@ -496,6 +517,7 @@ free_sink(struct port_sink *sink)
 	buf_fini(&s->subscriptions);
 	buf_fini(&s->properties);
 	buf_fini(&s->account_properties);
+	buf_fini(&s->ids);
 	mem_free(s);
 }
 

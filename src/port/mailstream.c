@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include "base/err.h"
+#include "store/store.h"
 
 /* Zigzag, for dates before 1970 and zones west. */
 static uint64_t
@@ -44,6 +45,8 @@ mailstream_put_mailbox(struct buf *b, const struct mailstream_mailbox *m)
 	buf_varint(&body, m->use);
 	buf_varint(&body, (m->subscribed ? 1u : 0u) | (m->exists ? 2u : 0u));
 	buf_varint(&body, m->messages);
+	if (m->object_id.n > 0)
+		buf_vstr(&body, m->object_id);
 	put_framed(b, MAILSTREAM_MAILBOX, buf_as_str(&body));
 	buf_fini(&body);
 }
@@ -58,6 +61,12 @@ mailstream_put_property(struct buf *b, struct str name, struct str value)
 	buf_str(&body, value);
 	put_framed(b, MAILSTREAM_PROPERTY, buf_as_str(&body));
 	buf_fini(&body);
+}
+
+void
+mailstream_put_ids(struct buf *b, const unsigned char ids[MAILSTREAM_IDS_BYTES])
+{
+	put_framed(b, MAILSTREAM_IDS, (struct str){(const char *)ids, MAILSTREAM_IDS_BYTES});
 }
 
 void
@@ -122,6 +131,10 @@ parse_mailbox(struct mailstream_mailbox *m, struct rd *r)
 	m->subscribed = (bits & 1) != 0;
 	m->exists = (bits & 2) != 0;
 	m->messages = rd_varint(r);
+	if (rd_left(r) > 0) {
+		m->object_id = rd_vstr(r);
+		r->bad |= !store_object_id_ok(STORE_ID_MAILBOX, m->object_id);
+	}
 	if (m->name.n == 0 || rd_left(r) > 0)
 		r->bad = true;
 }
@@ -178,11 +191,17 @@ fits(struct mailstream_in *in, struct mailstream_record *rec, struct str body)
 	case MAILSTREAM_MAILBOX:
 		parse_mailbox(&rec->mailbox, &r);
 		in->in_mailbox = in->properties = rec->mailbox.exists;
-		return !r.bad && in->size == 0;
+		return !r.bad && in->size == 0 && !in->ids;
 	case MAILSTREAM_PROPERTY:
 		parse_property(&rec->property, &r);
 		rec->property.of_mailbox = in->in_mailbox;
 		return !r.bad;
+	case MAILSTREAM_IDS:
+		rec->data = body;
+		if (in->ids || in->size > 0 || !in->in_mailbox)
+			return false;
+		in->ids = true;
+		return body.n == MAILSTREAM_IDS_BYTES;
 	case MAILSTREAM_DATA:
 		rec->data = body;
 		in->size += body.n;
@@ -192,13 +211,15 @@ fits(struct mailstream_in *in, struct mailstream_record *rec, struct str body)
 		if (r.bad || (rec->message.bare ? in->size != 0 : rec->message.size != in->size))
 			return false;
 		in->size = 0;
+		in->ids = false;
 		return in->in_mailbox;
 	case MAILSTREAM_DROP:
 		in->size = 0;
+		in->ids = false;
 		return body.n == 0;
 	case MAILSTREAM_END:
 		in->ended = true;
-		return body.n == 0 && in->size == 0;
+		return body.n == 0 && in->size == 0 && !in->ids;
 	}
 	return false;
 }

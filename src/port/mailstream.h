@@ -5,13 +5,13 @@
  * Mailstream: mailboxes and messages as a stream of bytes, between a command
  * that has files and an operation that has the store.  No I/O here.
  *
- * A record is tag:1 length:varint body checksum:8 (XXH3-64 of the body, seeded
- * with the tag).  First 'V', the version; then 'P' for each property of the
- * account; then per mailbox 'M', 'P' for each property of it, and per message
- * its bytes in any number of 'D' and, behind them, 'm' with all that is known of
- * it: so a reader of files need not know the flags before it has seen the
- * header.  'x' takes back the 'D's before it.  'Z' is the end; a stream without
- * it was cut off.
+ * A record is tag:1 length:varint body checksum:8 (XXH3-64 of the body, seeded with the tag).
+ * First comes 'V', the version; then 'P' for each property of the account; then for each mailbox
+ * 'M', and 'P' for each of its properties.  For each message its bytes come in any number of 'D',
+ * followed by 'm' with its metadata, so a reader of files need not know the flags before it has
+ * seen the header.  'i' before the 'D's has the message's object ids (store/store.h), if they are
+ * known and wanted; then 'M' has the mailbox's.  'x' takes back the preceding 'i' and 'D's.  'Z' is
+ * the end; a stream without it is incomplete.
  */
 #include "base/buf.h"
 
@@ -23,6 +23,7 @@ enum mailstream_tag {
 	MAILSTREAM_VERSION_TAG = 'V',
 	MAILSTREAM_MAILBOX = 'M',
 	MAILSTREAM_PROPERTY = 'P',
+	MAILSTREAM_IDS = 'i',
 	MAILSTREAM_DATA = 'D',
 	MAILSTREAM_MESSAGE = 'm',
 	MAILSTREAM_DROP = 'x',
@@ -37,6 +38,7 @@ struct mailstream_mailbox {
 	bool subscribed;
 	bool exists; /* false: only a subscription */
 	uint64_t messages;
+	struct str object_id; /* empty: not known, or not wanted */
 };
 
 struct mailstream_message {
@@ -49,7 +51,9 @@ struct mailstream_message {
 	struct str keywords; /* vstrs, one after the other */
 };
 
-/* Bytes of a name and its value: more is left out. */
+#define MAILSTREAM_IDS_BYTES 32u
+
+/* Most bytes of a name and its value; larger ones are left out. */
 #define MAILSTREAM_PROPERTY_MAX (MAILSTREAM_RECORD_MAX - 64)
 
 struct mailstream_property {
@@ -59,7 +63,7 @@ struct mailstream_property {
 
 struct mailstream_record {
 	enum mailstream_tag tag;
-	struct str data; /* DATA */
+	struct str data; /* DATA; IDS: MAILSTREAM_IDS_BYTES */
 	struct mailstream_mailbox mailbox;
 	struct mailstream_property property;
 	struct mailstream_message message;
@@ -70,6 +74,7 @@ void mailstream_put_version(struct buf *b);
 void mailstream_put_mailbox(struct buf *b, const struct mailstream_mailbox *m);
 /* At most MAILSTREAM_PROPERTY_MAX. */
 void mailstream_put_property(struct buf *b, struct str name, struct str value);
+void mailstream_put_ids(struct buf *b, const unsigned char ids[MAILSTREAM_IDS_BYTES]);
 void mailstream_put_data(struct buf *b, struct str data); /* at most MAILSTREAM_PIECE */
 void mailstream_put_message(struct buf *b, const struct mailstream_message *m);
 void mailstream_put_drop(struct buf *b);
@@ -81,7 +86,8 @@ struct mailstream_in {
 	size_t used;
 	uint64_t size; /* of the current message */
 	bool begun, ended, in_mailbox;
-	bool properties; /* may come now */
+	bool properties; /* they may come now */
+	bool ids;        /* those of the current message came */
 };
 enum mailstream_got { MAILSTREAM_GOT, MAILSTREAM_MORE, MAILSTREAM_BAD };
 /* Gets the next record, valid until the next call.  BAD stays BAD. */

@@ -320,6 +320,7 @@ write_record(struct port_sink *sink, const struct mailstream_record *rec)
 		return reset_spool(s);
 	case MAILSTREAM_END:
 		return end_mailbox(s);
+	case MAILSTREAM_IDS: /* not asked for */
 	case MAILSTREAM_VERSION_TAG:
 		return true;
 	}

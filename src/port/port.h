@@ -31,10 +31,11 @@ struct port {
 	bool follow_owned;    /* follow links to what the same owner has */
 	uid_t owner;          /* of PATH */
 	bool fs_layout;       /* Maildir: folders are plain directories */
-	bool take_properties; /* Maildir: what properties.c reads is imported, too */
-	bool keep_headers;    /* mbox: Status and the like stay in the message */
-	bool mboxo;           /* mbox: only >From is unquoted, not >>From */
-	bool no_flags;        /* mbox of others: Status and the like are text */
+	bool take_properties; /* Maildir: also import what properties.c reads */
+	bool take_ids;        /* Maildir: also import what ids.c reads */
+	bool keep_headers;    /* mbox: keep Status and the like in the message */
+	bool mboxo;           /* mbox: only unquote >From, not >>From */
+	bool no_flags;        /* mbox of others: treat Status and the like as text */
 };
 
 /* Reports what is wrong with a file in dir ("": name is the whole path), and counts it.  Names are
@@ -120,6 +121,16 @@ void port_property_put(struct str name, struct str value, struct buf *list);
 bool port_properties_head(struct str line);
 /* Appends what a line says to name and value.  Returns false if it is not a property. */
 bool port_property_take(struct str line, struct buf *name, struct buf *value);
+
+/* ---- object ids (ids.c) ---- */
+
+/* A list of them, in the folder of a mailbox. */
+#define PORT_IDS "turnstone.ids"
+void port_ids_head(struct str mailbox_id, struct buf *list);
+void port_ids_put(uint32_t uid, const unsigned char ids[MAILSTREAM_IDS_BYTES], struct buf *list);
+/* False: the line is none; the id points into it. */
+bool port_ids_take_head(struct str line, struct str *mailbox_id_r);
+bool port_ids_take(struct str line, uint32_t *uid_r, unsigned char ids_r[MAILSTREAM_IDS_BYTES]);
 
 /* ---- names of mailboxes (name.c) ---- */
 

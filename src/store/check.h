@@ -11,8 +11,9 @@
  *     has a row with that name; every account has a name, or is being removed.
  *  3. A mailbox has both its info row and its counters; its id is below the account's next one; its
  *     UIDVALIDITY is not above the account's last one.  Every property belongs to the account or to
- *     one of its mailboxes; those of quota (quota.h) are numbers or "none".  The sums of an account
- * in memory equal those of its mailboxes' counters.
+ *     one of its mailboxes; those of quota (quota.h) are numbers or "none"; an object id that a
+ *     mailbox has stored is well-formed, and no other mailbox of the account has it.  The sums of
+ * an account in memory equal those of its mailboxes' counters.
  *  4. Header, blocks, expunges and change records of a mailbox decode, and agree with the counters:
  *     messages, unseen, deleted, size, MODSEQ; UIDNEXT is above every UID; no message's MODSEQ is
  *     above the mailbox's.
@@ -44,7 +45,8 @@
  * references.  What is whole but has lost its place goes into a mailbox "Lost and found" of its
  * account, or of the account "lost+found" if the account is lost as well.  A message whose bytes
  * are gone leaves the index, and MODSEQ rises.  If counters were lost the mailbox gets a new
- * UIDVALIDITY, since nobody knows which UIDs were given.  A second run finds nothing.
+ * UIDVALIDITY, since nobody knows which UIDs were given.  A message whose summary is made again
+ * loses the object ids that were stored there.  A second run finds nothing.
  */
 #include "store/store.h"
 

@@ -36,6 +36,10 @@
 #include "base/str.h"
 
 #define STORE_BLOB_FILE ((uint64_t)1 << 63)
+/* Says of a message's number that its summary has its object ids (store.h); to an engine it is one
+ * more digit.  What is left without the two is a number of its own in every store. */
+#define STORE_BLOB_IDS ((uint64_t)1 << 62)
+#define STORE_BLOB_MARKS (STORE_BLOB_FILE | STORE_BLOB_IDS)
 
 struct engine;
 struct engine_iter;

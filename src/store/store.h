@@ -160,8 +160,11 @@ struct store_counters {
 
 struct store_properties;
 
+#define STORE_OBJECT_ID 33u /* bytes of an object id, see below */
+
 struct store_mailbox_info {
 	uint32_t id; /* unique in the account, never reused; 0: only a subscription */
+	char object_id[STORE_OBJECT_ID]; /* begins with 0: none is stored */
 	struct str name;
 	unsigned use; /* mask of store_use */
 	bool subscribed;
@@ -205,10 +208,11 @@ struct store_mark {
 void store_mark_add(struct store_mark *mark, const struct store_mailbox_info *info);
 /* Adds the properties of the account itself. */
 void store_mark_add_properties(struct store_mark *mark, const struct store_properties *properties);
-/* BLOCKING.  Calls fn with up to max accounts, in order of names, starting at `from`, and their
- * marks as on disk, until it returns false.  Loads no account.  Skips damaged ones. */
+/* BLOCKING.  Calls fn with up to max accounts, in order of names, starting at `from`, their ids and
+ * their marks as on disk, until it returns false.  Loads no account.  Skips damaged ones. */
 enum ts_err store_account_marks(struct store *store, struct str from, size_t max,
-    bool (*fn)(struct str name, const struct store_mark *mark, void *arg), void *arg);
+    bool (*fn)(struct str name, uint64_t account, const struct store_mark *mark, void *arg),
+    void *arg);
 
 /*
  * What an account, or a part of it, holds.  For an account in memory this costs nothing and is what
@@ -242,7 +246,8 @@ TS_CHECKED enum ts_err store_totals(struct store *store, bool (*go_on)(void *arg
  * STORE_CHANGE_PROPERTIES.
  */
 void store_properties_unref(struct store_properties **properties);
-/* Returns whether the name is valid for a property. */
+/* Returns whether the name is valid for a property.  One name is the store's own: see object ids.
+ */
 bool store_property_name_ok(struct str name);
 /* Any thread, also inside store_account_list().  Returns NULL for NULL. */
 struct store_properties *store_properties_ref(const struct store_properties *properties);
@@ -352,18 +357,58 @@ struct store_account *store_mailbox_account(const struct store_mailbox *mailbox)
 
 /*
  * Object ids (RFC 8474): a letter and 32 hexadecimal digits.  Any thread.  A mailbox keeps its id
- * for life, whatever its name; all copies of a message share the id of their blob, with a letter
- * for what the id stands for.  No other object, in this store or another, ever has the same id.
+ * for life, whatever its name; all copies of a message share its id, with a letter for what the id
+ * stands for.
+ *
+ * They are made of numbers that no other object, in this store or another, ever has: the mailbox's,
+ * or that of the message's blob.  What is brought back from a backup keeps the ids it had, so these
+ * are stored: a mailbox's in a property that only CREATE sets, a message's in its summary.  The
+ * record says which messages have them there.
  */
-#define STORE_OBJECT_ID 33u
-struct str store_mailbox_object_id(
-    const struct store_account *account, uint32_t mailbox_id, char id[STORE_OBJECT_ID]);
+#define STORE_ID_EMAIL 'M'
+#define STORE_ID_THREAD 'T' /* of a message that is a thread by itself */
+#define STORE_ID_MAILBOX 'F'
+struct store_message_ids { /* the bytes that the digits stand for */
+	unsigned char email[STORE_OBJECT_ID / 2], thread[STORE_OBJECT_ID / 2];
+};
+static inline bool
+store_message_has_ids(const struct store_message *message)
+{
+	return (message->blob & STORE_BLOB_IDS) != 0;
+}
+/* Returns false if the summary has none. */
+bool store_summary_ids(const struct mail_summary *summary, struct store_message_ids *ids_r);
+/* Returns STR_NONE if the summary has none. */
+struct str store_summary_object_id(
+    char letter, const struct mail_summary *summary, char id[STORE_OBJECT_ID]);
+/* letter: EMAIL or THREAD.  summary may be NULL if the record says that no ids are stored.  If they
+ * should be in the summary and are not, these are the ids of the blob's number. */
+struct str store_message_object_id(const struct store *store, char letter,
+    const struct store_message *message, const struct mail_summary *summary,
+    char id[STORE_OBJECT_ID]);
 struct str store_blob_object_id(
     const struct store *store, char letter, uint64_t blob, char id[STORE_OBJECT_ID]);
 /* Returns the id of what a text stands for: its hash, so it is the same in every store. */
 struct str store_text_object_id(char letter, struct str text, char id[STORE_OBJECT_ID]);
 /* Finds the blob for an id.  Returns false if it is not such an id of this store. */
 bool store_object_id_blob(const struct store *store, char letter, struct str id, uint64_t *blob_r);
+/* Returns whether the text has the form of an id with that letter. */
+bool store_object_id_ok(char letter, struct str id);
+
+/* Return the id of a mailbox. */
+struct str store_listed_object_id(const struct store_account *account,
+    const struct store_mailbox_info *info, char id[STORE_OBJECT_ID]);
+struct str store_mailbox_object_id(const struct store_mailbox *mailbox, char id[STORE_OBJECT_ID]);
+/* Returns the id of a mailbox that has none stored, such as a new one. */
+struct str store_new_object_id(
+    const struct store_account *account, uint32_t mailbox_id, char id[STORE_OBJECT_ID]);
+/* Return the ids that numbers have in another store, given its own id. */
+struct str store_other_object_id(
+    struct str own_id, uint64_t account, uint32_t mailbox_id, char id[STORE_OBJECT_ID]);
+void store_other_message_ids(struct str own_id, uint64_t blob, struct store_message_ids *ids_r);
+/* The property that holds a mailbox's stored id.  STORE_CHANGE_PROPERTIES refuses the name. */
+#define STORE_OBJECT_ID_PROPERTY "objectid"
+bool store_property_is_object_id(struct str name);
 
 /* Copies the counters under the lock, consistent among themselves.  If other data must agree with
  * them, use store_mailbox_read_counters(). */
@@ -468,6 +513,8 @@ struct store_upload;
 /* who: the owner of the work of writing. */
 struct store_upload *store_upload_new(
     struct store *store, struct work_pool *pool, struct loop *loop, struct work_who who);
+/* Call before the first bytes: the message is brought back with the ids it had. */
+void store_upload_restored(struct store_upload *upload, const struct store_message_ids *ids);
 /* Appends a copy.  Returns false for backpressure: stop reading from the peer until ready(arg) is
  * called. */
 bool store_upload_write(
@@ -630,6 +677,9 @@ struct store_change {
 	 * modseq). */
 	uint32_t wish_uidvalidity, wish_uidnext;
 	uint64_t wish_modseq; /* at most STORE_MODSEQ_WISH_MAX */
+	/* CREATE: the object id that the mailbox had where it comes from; empty: none.  It is kept
+	 * if the wished UIDVALIDITY is, and no other mailbox of the account has that id. */
+	struct str wish_object_id;
 
 	/* RECORDS: server-wide records (users, grants, …): put or delete, all or none */
 	struct store_record_op {

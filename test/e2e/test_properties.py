@@ -36,7 +36,8 @@ def shown(site, user):
     if not os.path.exists(os.path.join(site.dir, "store", "store")):
         return {}
     rows = [line.split("\t") for line in tool(site, "show", user).splitlines()]
-    return {(box, name): bytes.fromhex(value) for box, name, value in rows}
+    # What was restored has the ids of its mailboxes there (test_objectid.py).
+    return {(box, name): bytes.fromhex(value) for box, name, value in rows if name != "objectid"}
 
 
 def saved(site, folder, *words, code=0):

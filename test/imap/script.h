@@ -21,6 +21,7 @@
  *	mailbox USER NAME
  *	quota USER RESOURCE N [NAME]  a limit of the user, or of a mailbox; also later
  *	message USER MAILBOX [FLAGS]  then lines of the message, up to a line "."
+ *	restored USER MAILBOX N       the same; it has object ids of its own, each byte of them N
  *	messages N USER MAILBOX       N small ones
  *
  * Clients 1 (no number) to 9 connect when first named; "client 2 [tls]

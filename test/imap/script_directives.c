@@ -341,8 +341,15 @@ client_directive(struct script *s, struct str verb, struct str args)
 	return true;
 }
 
+/* Lines up to "." follow. */
 static bool
-read_message(struct script *s, struct str args)
+has_text(struct str verb)
+{
+	return str_eq(verb, STR("message")) || str_eq(verb, STR("restored"));
+}
+
+static bool
+read_message(struct script *s, struct str verb, struct str args)
 {
 	struct buf text = {0};
 	struct str user, mailbox, line;
@@ -357,7 +364,11 @@ read_message(struct script *s, struct str args)
 		buf_str(&text, line);
 		buf_puts(&text, "\r\n");
 	}
-	site_message(s->site, u, m, flags, buf_as_str(&text));
+	if (str_eq(verb, STR("restored")))
+		site_restored(
+		    s->site, u, m, (unsigned char)strtoul(flags, NULL, 10), buf_as_str(&text));
+	else
+		site_message(s->site, u, m, flags, buf_as_str(&text));
 	buf_fini(&text);
 	return true;
 }
@@ -473,8 +484,8 @@ script_setup_line(struct script *s, struct str verb, struct str args)
 		return add_user(s, args);
 	if (str_eq(verb, STR("grant")))
 		return add_grant(s, args);
-	if (str_eq(verb, STR("message")))
-		return read_message(s, args);
+	if (has_text(verb))
+		return read_message(s, verb, args);
 	if (str_eq(verb, STR("messages")))
 		return many_messages(s, args);
 	if (str_eq(verb, STR("share")))
@@ -496,9 +507,9 @@ static bool
 is_setup(struct str verb)
 {
 	return str_eq(verb, STR("user")) || str_eq(verb, STR("grant")) ||
-	       str_eq(verb, STR("revoke")) || str_eq(verb, STR("share")) ||
-	       str_eq(verb, STR("message")) || str_eq(verb, STR("messages")) ||
-	       str_eq(verb, STR("mailbox")) || str_eq(verb, STR("quota"));
+	       str_eq(verb, STR("revoke")) || str_eq(verb, STR("share")) || has_text(verb) ||
+	       str_eq(verb, STR("messages")) || str_eq(verb, STR("mailbox")) ||
+	       str_eq(verb, STR("quota"));
 }
 
 /* Before the site is made its setup lines are kept, since conf lines may still come. */
@@ -507,7 +518,7 @@ keep_setup(struct script *s, struct str line, struct str verb)
 {
 	buf_str(&s->setup, line);
 	buf_putc(&s->setup, '\n');
-	if (!str_eq(verb, STR("message")))
+	if (!has_text(verb))
 		return;
 	while (str_split(&s->rest, '\n', &line)) {
 		buf_str(&s->setup, line);

@@ -511,12 +511,14 @@ uploaded(void *arg, enum ts_err err)
 }
 
 static struct store_upload *
-upload_of(struct site *site, struct str bytes)
+upload_of(struct site *site, struct str bytes, const struct store_message_ids *ids)
 {
 	enum ts_err err = TS_BUG;
 	struct store_upload *upload =
 	    store_upload_new(site->store, site->server.workers, site->loop, (struct work_who){0});
 
+	if (ids != NULL)
+		store_upload_restored(upload, ids);
 	(void)store_upload_write(upload, bytes, NULL, NULL);
 	store_upload_finish(upload, uploaded, &err);
 	loop_fake_run(site->loop);
@@ -524,16 +526,16 @@ upload_of(struct site *site, struct str bytes)
 	return upload;
 }
 
-void
-site_message(
-    struct site *site, const char *user, const char *mailbox, const char *flags, struct str bytes)
+static void
+append(struct site *site, const char *user, const char *mailbox, const char *flags,
+    struct str bytes, const struct store_message_ids *ids)
 {
 	struct store_account *account = account_of(site, user);
 	struct store_change *change;
 	struct str keywords[16];
 	struct store_append_item item = {.internaldate = fixed_wall()};
 
-	item.upload = upload_of(site, bytes);
+	item.upload = upload_of(site, bytes, ids);
 	parse_flags(flags, &item, keywords);
 	change = store_change_new(account, STORE_CHANGE_APPEND, NULL, NULL, NULL);
 	change->mailbox = mailbox_of(site, account, mailbox);
@@ -543,6 +545,23 @@ site_message(
 	store_mailbox_unref(&change->mailbox);
 	store_change_free(&change);
 	store_account_unref(&account);
+}
+
+void
+site_message(
+    struct site *site, const char *user, const char *mailbox, const char *flags, struct str bytes)
+{
+	append(site, user, mailbox, flags, bytes, NULL);
+}
+
+void
+site_restored(
+    struct site *site, const char *user, const char *mailbox, unsigned char n, struct str bytes)
+{
+	struct store_message_ids ids;
+
+	memset(&ids, n, sizeof(ids));
+	append(site, user, mailbox, "", bytes, &ids);
 }
 
 static struct store_change *
@@ -585,7 +604,7 @@ add_append_event(struct site *site, struct store_change *change, struct str flag
 	struct store_append_item *item = arena_new_object(change->arena, struct store_append_item);
 
 	item->internaldate = fixed_wall();
-	item->upload = upload_of(site, STR("Subject: meanwhile\r\n\r\nText.\r\n"));
+	item->upload = upload_of(site, STR("Subject: meanwhile\r\n\r\nText.\r\n"), NULL);
 	parse_flags(arena_printf(change->arena, "%.*s", STR_ARG(flags)), item,
 	    arena_array(change->arena, 16, sizeof(struct str)));
 	change->items = item;

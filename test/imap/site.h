@@ -81,6 +81,9 @@ void site_share(struct site *site, const char *prefix, const char *user, const c
 /* Adds a message; the account and the mailbox are made when missing.  flags: "\Seen work". */
 void site_message(
     struct site *site, const char *user, const char *mailbox, const char *flags, struct str bytes);
+/* One that was brought back from a backup: each byte of its ids is that number. */
+void site_restored(
+    struct site *site, const char *user, const char *mailbox, unsigned char n, struct str bytes);
 void site_mailbox(struct site *site, const char *user, const char *mailbox);
 /* A limit of the user, or (not empty) of a mailbox; STORAGE in units of 1,024 bytes. */
 void site_quota(struct site *site, const char *user, enum store_quota_resource resource,

@@ -248,6 +248,7 @@ run_init(struct run *run, const struct args *args)
 	        .follow_owned = args_has(args, "follow-owned"),
 	        .fs_layout = args_has(args, "fs-layout"),
 	        .take_properties = args_has(args, "properties"),
+	        .take_ids = args_has(args, "object-ids"),
 	        .keep_headers = args_has(args, "keep-headers"),
 	        .mboxo = args_has(args, "mboxo")}};
 	if (args_get(args, "flags") != NULL)
@@ -386,6 +387,8 @@ export_to(const struct args *args, struct port_sink *(*create)(struct port *port
 	if (!begin_request(args, "export", &wire))
 		return EXIT_USAGE;
 	request_put(&wire, "have", STR("yes"));
+	if (create == port_maildir_create)
+		request_put(&wire, "ids", STR("yes"));
 	if (run.port.mailbox != NULL)
 		request_put(&wire, "mailbox", str_of(run.port.mailbox));
 	request_end(&wire);
@@ -455,6 +458,10 @@ static const struct args_opt import_maildir_opts[] = {IMPORT_OPTS,
     {"properties", NULL,
         "take the properties of account and mailboxes, too, as an export wrote them (rights, "
         "annotations, limits): only if nobody else could change PATH"},
+    {"object-ids", NULL,
+        "give mailboxes and messages the MAILBOXIDs and EMAILIDs that an export wrote (RFC 8474), "
+        "where they keep UIDVALIDITY: only if nobody else could change PATH, and not for a copy "
+        "of mail whose original stays"},
     {NULL, NULL, NULL}};
 
 static const struct args_opt import_mbox_opts[] = {IMPORT_OPTS,

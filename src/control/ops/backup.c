@@ -3,19 +3,22 @@
  * What a backup reads (backup/job.c asks).  Questions, their numbers varints,
  * strings with their length before them:
  *
- *	'L'                     -> 'i' number of this store, how many accounts there are
+ *	'L'                     -> 'i' number of this store, how many accounts there are, its
+ *	                           own id
  *	'N' most, name          -> 'n' so many accounts from that name on, any number in an item:
- *	                           name, mark (16 bytes, see store/store.h)
+ *	                           name, mark (16 bytes, see store/store.h), id
  *	'R'                     -> 'n' how many, 'r' key, value: each server-wide record
  *	'U' name, then id uidvalidity modseq of each mailbox known to the asker
  *	                        -> 'm' each mailbox (see put_mailbox()), or 'x': no such account;
+ *	                           'a' the account's id;
  *	                           'p' each property: place of its mailbox in that list, from 1 on,
  *	                           or 0 for the account's own, name, value; in order of places
  *	                           and names;
  *	                           'k' the mark of all that, if all could be read
  *	'M' place in that list  -> 'k' each keyword by its number, empty where none has it;
  *	                           'u' set of UIDs; 'c' messages that are new or changed since
- *	                           the known modseq, in pieces cut anywhere
+ *	                           the known modseq, in pieces cut anywhere; 'i' uid and 32
+ *	                           bytes: the ids of each of them that has them stored
  *	'B' place, then uid blob of each message wanted
  *	                        -> for each 'd' its bytes, in pieces, then 'e' an error's number
  *
@@ -96,6 +99,7 @@ answer_list(struct reader *rd)
 		err = store_account_names(rd->ops->store, count_name, &n);
 	buf_vstr(&item, buf_as_str(&id));
 	buf_varint(&item, n);
+	buf_str(&item, store_own_id(rd->ops->store));
 	ok = err == TS_OK ? dialogue_send(rd->io, 'i', buf_as_str(&item))
 	                  : say(rd, "the accounts cannot be listed: see the log");
 	buf_fini(&item);
@@ -111,13 +115,14 @@ put_mark(struct buf *b, const struct store_mark *mark)
 }
 
 static bool
-send_account(struct str name, const struct store_mark *mark, void *arg)
+send_account(struct str name, uint64_t id, const struct store_mark *mark, void *arg)
 {
 	struct reader *rd = arg;
 	struct buf *b = &rd->scratch;
 
 	buf_vstr(b, name);
 	put_mark(b, mark);
+	buf_varint(b, id);
 	if (b->n < PIECE)
 		return true;
 	rd->lost = !dialogue_send(rd->io, 'n', buf_as_str(b));
@@ -274,7 +279,10 @@ load_user(struct reader *rd, struct str name, const struct backup_known *known, 
 		if (!dialogue_send(rd->io, 'm', buf_as_str(&rd->scratch)))
 			return false;
 	}
-	return send_all_properties(rd) && send_mark(rd);
+	rd->scratch.n = 0;
+	buf_varint(&rd->scratch, store_account_id(rd->account));
+	return dialogue_send(rd->io, 'a', buf_as_str(&rd->scratch)) && send_all_properties(rd) &&
+	       send_mark(rd);
 }
 
 static bool
@@ -307,6 +315,38 @@ send_keywords(struct reader *rd, const struct copy *c)
 	return true;
 }
 
+/* One whose summary is damaged has lost them. */
+static bool
+send_ids(uint32_t uid, enum ts_err err, struct str bytes, void *arg)
+{
+	struct reader *rd = arg;
+	struct store_message_ids ids;
+	struct mail_summary summary;
+
+	if (err != TS_OK || mail_summary_open(bytes, &summary) != TS_OK ||
+	    !store_summary_ids(&summary, &ids))
+		return true;
+	rd->scratch.n = 0;
+	buf_varint(&rd->scratch, uid);
+	buf_put(&rd->scratch, &ids, sizeof(ids));
+	rd->lost = !dialogue_send(rd->io, 'i', buf_as_str(&rd->scratch));
+	return !rd->lost;
+}
+
+static bool
+send_stored_ids(struct reader *rd, const struct copy *c)
+{
+	enum { AT_ONCE = 256 };
+	uint32_t uids[AT_ONCE];
+	roaring_uint32_iterator_t it;
+	uint32_t n;
+
+	roaring_init_iterator(c->stored, &it);
+	while (!rd->lost && (n = roaring_read_uint32_iterator(&it, uids, AT_ONCE)) > 0)
+		store_read_summaries(c->mailbox, uids, n, send_ids, rd);
+	return !rd->lost;
+}
+
 static bool
 answer_mailbox(struct reader *rd, struct rd *r)
 {
@@ -328,7 +368,7 @@ answer_mailbox(struct reader *rd, struct rd *r)
 		ok = dialogue_send(rd->io, 'c',
 		    (struct str){c->messages.p + at,
 		        c->messages.n - at < PIECE ? c->messages.n - at : PIECE});
-	return ok;
+	return ok && send_stored_ids(rd, c);
 }
 
 /* ---- messages ---- */

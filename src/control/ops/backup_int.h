@@ -16,6 +16,7 @@ struct copy {                                /* a mailbox as it was */
 	uint64_t since; /* what he knows */
 	struct store_mailbox *mailbox;
 	roaring_bitmap_t *uids, *changed;
+	roaring_bitmap_t *stored;        /* of these, those whose ids are stored */
 	struct buf messages;             /* changed ones, ascending, as they are sent */
 	struct store_keywords *keywords; /* of the same look */
 };

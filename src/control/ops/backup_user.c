@@ -17,6 +17,8 @@ copy_fini(struct copy *c)
 		roaring_bitmap_free(c->uids);
 	if (c->changed != NULL)
 		roaring_bitmap_free(c->changed);
+	if (c->stored != NULL)
+		roaring_bitmap_free(c->stored);
 	buf_fini(&c->messages);
 	buf_fini(&c->name);
 }
@@ -77,10 +79,16 @@ copy_messages(struct copy *c, const roaring_bitmap_t *uids, struct store_message
 	size_t n = WINDOW;
 
 	c->messages.n = 0;
+	if (c->stored != NULL)
+		roaring_bitmap_free(c->stored);
+	c->stored = roaring_bitmap_create();
 	while (n == WINDOW) {
 		n = store_mailbox_window(c->mailbox, uids, from, window, WINDOW);
-		for (size_t i = 0; i < n; i++)
+		for (size_t i = 0; i < n; i++) {
 			put_message(&c->messages, &window[i]);
+			if (store_message_has_ids(&window[i]))
+				roaring_bitmap_add(c->stored, window[i].uid);
+		}
 		from = n > 0 ? window[n - 1].uid + 1 : 0;
 		if (from == 0)
 			break;

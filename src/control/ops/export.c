@@ -24,6 +24,7 @@ struct export
 	uint64_t total, done, damaged, words, properties;
 	size_t named;
 	bool have; /* the command tells what it has */
+	bool ids;  /* object ids are wanted */
 };
 
 static bool
@@ -122,6 +123,32 @@ put_bytes(struct export *ex, const struct store_message *m, enum ts_err *err_r)
 }
 
 static bool
+take_stored_ids(uint32_t uid, enum ts_err err, struct str bytes, void *arg)
+{
+	struct mail_summary summary;
+
+	(void)uid;
+	if (err == TS_OK && mail_summary_open(bytes, &summary) == TS_OK)
+		(void)store_summary_ids(&summary, arg);
+	return false;
+}
+
+/* Those of its number, unless it has others. */
+static void
+put_ids(struct export *ex, struct store_mailbox *mb, const struct store_message *m)
+{
+	struct store_message_ids ids;
+	unsigned char bytes[MAILSTREAM_IDS_BYTES];
+
+	_Static_assert(sizeof(ids) == sizeof(bytes), "a record holds the ids of a message");
+	store_other_message_ids(store_own_id(ex->ops->store), m->blob, &ids);
+	if (store_message_has_ids(m))
+		store_read_summaries(mb, &m->uid, 1, take_stored_ids, &ids);
+	memcpy(bytes, &ids, sizeof(bytes));
+	mailstream_put_ids(&ex->stream, bytes);
+}
+
+static bool
 send_message(struct export *ex, struct store_mailbox *mb, const struct store_keywords *keywords,
     struct str name, const struct store_message *m, bool bare)
 {
@@ -135,6 +162,8 @@ send_message(struct export *ex, struct store_mailbox *mb, const struct store_key
 	struct buf words = {0};
 	enum ts_err err = TS_OK;
 
+	if (ex->ids)
+		put_ids(ex, mb, m);
 	if (!bare && !put_bytes(ex, m, &err))
 		return false;
 	if (err != TS_OK) {
@@ -196,6 +225,8 @@ put_properties(struct export *ex, struct str mailbox, struct store_properties *p
 		struct str name, value;
 
 		store_properties_at(properties, i, &name, &value);
+		if (store_property_is_object_id(name))
+			continue;
 		if (name.n + value.n <= MAILSTREAM_PROPERTY_MAX) {
 			mailstream_put_property(&ex->stream, name, value);
 			continue;
@@ -213,6 +244,8 @@ send_mailbox(struct export *ex, struct str name)
 {
 	struct store_mailbox_info info;
 	struct store_mailbox *mb = NULL;
+	struct str object_id = STR_NONE;
+	char id[STORE_OBJECT_ID];
 	bool ok = true;
 
 	if (!store_account_lookup(ex->account, name, &info)) {
@@ -232,6 +265,8 @@ send_mailbox(struct export *ex, struct str name)
 			return false;
 		}
 		store_mailbox_counters(mb, &info.counters);
+		if (ex->ids)
+			object_id = store_mailbox_object_id(mb, id);
 	}
 	mailstream_put_mailbox(&ex->stream, &(struct mailstream_mailbox){.name = name,
 	                                        .uidvalidity = info.counters.uidvalidity,
@@ -240,7 +275,8 @@ send_mailbox(struct export *ex, struct str name)
 	                                        .use = info.use,
 	                                        .subscribed = info.subscribed,
 	                                        .exists = mb != NULL,
-	                                        .messages = info.counters.messages});
+	                                        .messages = info.counters.messages,
+	                                        .object_id = object_id});
 	if (mb != NULL) {
 		put_properties(ex, name, store_mailbox_properties(mb));
 		ok = put_messages(ex, mb, name);
@@ -279,7 +315,8 @@ static bool export(
 	    .io = io,
 	    .out = out,
 	    .only = request_get(req, "mailbox"),
-	    .have = request_has(req, "have")};
+	    .have = request_has(req, "have"),
+	    .ids = request_has(req, "ids")};
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
 	struct auth_user user = {0};
 	const char *why = NULL;

@@ -70,6 +70,7 @@ list_change(struct import *im, enum store_change_kind kind, const struct mailstr
 	c->mailbox = old;
 	c->wish_uidvalidity = m->uidvalidity;
 	c->wish_modseq = m->modseq;
+	c->wish_object_id = arena_str(c->arena, m->object_id);
 	err = store_submit_wait(c);
 	*uidvalidity_r = c->uidvalidity;
 	store_change_free(&c);
@@ -203,6 +204,9 @@ take_record(struct import *im, const struct mailstream_record *rec)
 		return begin_mailbox(im, &rec->mailbox);
 	case MAILSTREAM_PROPERTY:
 		return import_take_property(im, &rec->property);
+	case MAILSTREAM_IDS:
+		import_take_ids(im, rec->data);
+		return true;
 	case MAILSTREAM_DATA:
 		import_take_data(im, rec->data);
 		return true;

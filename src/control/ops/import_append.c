@@ -83,6 +83,19 @@ begin_upload(struct import *im)
 	im->summing = true;
 }
 
+/* They come before the message's bytes. */
+void
+import_take_ids(struct import *im, struct str bytes)
+{
+	struct store_message_ids ids;
+
+	_Static_assert(sizeof(ids) == MAILSTREAM_IDS_BYTES, "a record holds the ids of a message");
+	begin_upload(im);
+	memcpy(&ids, bytes.p, sizeof(ids));
+	if (!im->dry)
+		store_upload_restored(im->upload, &ids);
+}
+
 void
 import_take_data(struct import *im, struct str data)
 {

@@ -89,6 +89,7 @@ void import_known_fini(struct import *im);
 
 /* ---- import_append.c: false is a failure that was said ---- */
 
+void import_take_ids(struct import *im, struct str ids);
 void import_take_data(struct import *im, struct str data);
 /* The message whose data came last; or it is none. */
 bool import_take_message(struct import *im, const struct mailstream_message *m);

@@ -67,7 +67,7 @@ bytes_of(const struct store_properties *properties)
 
 	for (size_t i = 0; i < store_properties_count(properties); i++) {
 		store_properties_at(properties, i, &name, &value);
-		sum += name.n + value.n;
+		sum += store_property_is_object_id(name) ? 0 : name.n + value.n;
 	}
 	return sum;
 }
@@ -103,7 +103,8 @@ dry_put(struct properties_dry *dry, const struct store_properties *there, struct
 {
 	struct str old = store_properties_get(there, name);
 	uint64_t less = old.p != NULL ? name.n + old.n : 0, now = name.n + value.n;
-	int64_t count = (int64_t)store_properties_count(there) + dry->more;
+	bool id = store_properties_get(there, STR(STORE_OBJECT_ID_PROPERTY)).p != NULL;
+	int64_t count = (int64_t)store_properties_count(there) + dry->more - (int64_t)id;
 
 	if (value.n > dry->opt->property_bytes)
 		return limit_text(STORE_LIMIT_PROPERTY_BYTES);

@@ -7,16 +7,16 @@
  *	                       or 'n' text: it is left out, and why
  *	'A' name, user      -> this account, made when there is none: 'y' each property of its own;
  *	                       user 1: of one who is a user, not just any name
- *	'M' name, use, subscribed, uidvalidity, uidnext, modseq
+ *	'M' name, use, subscribed, uidvalidity, uidnext, modseq, MAILBOXID or nothing
  *	                    -> this mailbox, made when there is none: 'm' uidvalidity, uidnext;
  *	                       'w' each keyword by its number, empty where none has it; 'l' its
  *	                       messages; 'y' each property: name, value, in order of names
  *	'S' name            -> nothing: subscribed
  *	'H' uids            -> 'h' SHA-256 of each message; zeros: it cannot be read
  *	'W' name            -> nothing: a keyword.  The first one of a mailbox is number 0 in flags
- *	'P' messages        -> appended: 'p' their UIDs.  The last one may go on in
- *	'D' bytes           -> further ones of these; then 'p' stands in the last answer
- *	'F' flags, uids     -> nothing: exactly these flags from now on
+ *	'P' messages        -> appended: 'p' their UIDs.  Before its bytes each has 1 and the 32
+ *bytes of its ids, or 0.  The last one may go on in 'D' bytes           -> further ones of these;
+ *then 'p' stands in the last answer 'F' flags, uids     -> nothing: exactly these flags from now on
  *	'V' name, uids      -> nothing: moved into that mailbox, made when there is none
  *	'R' uidnext, modseq -> nothing: at least these
  *	'Y' mailbox, properties
@@ -299,6 +299,7 @@ struct wish {
 	bool subscribed;
 	uint32_t uidvalidity;
 	uint64_t modseq;
+	struct str object_id;
 };
 
 /* Makes it, or one in place of an INBOX that has never had a message, and opens it. */
@@ -318,6 +319,8 @@ make_mailbox(struct writer *w, const struct wish *wish)
 		c->wish_uidvalidity = wish->uidvalidity;
 		/* UIDNEXT comes at the end: messages take their UIDs on the way. */
 		c->wish_modseq = wish->modseq < STORE_MODSEQ_WISH_MAX ? wish->modseq : 0;
+		if (store_object_id_ok(STORE_ID_MAILBOX, wish->object_id))
+			c->wish_object_id = arena_str(c->arena, wish->object_id);
 		err = store_submit_wait(c);
 	}
 	store_change_free(&c);
@@ -415,6 +418,7 @@ open_mailbox(struct writer *w, struct rd *r)
 	wish.uidvalidity = (uint32_t)rd_varint(r);
 	(void)rd_varint(r); /* uidnext: 'R' raises it */
 	wish.modseq = rd_varint(r);
+	wish.object_id = rd_vstr(r);
 	bad = r->bad || (w->account == NULL && !w->dry);
 	if (!bad) {
 		restore_append_fini(w);

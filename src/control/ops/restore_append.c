@@ -79,6 +79,20 @@ batch_end(struct writer *w)
 	return ok && dialogue_send(w->io, 'p', buf_as_str(&w->scratch));
 }
 
+/* The ids that the message had, if the backup knows them. */
+static void
+take_ids(struct writer *w, struct rd *r)
+{
+	struct store_message_ids ids;
+	bool has = rd_u8(r) != 0;
+	struct str bytes = rd_bytes(r, has ? sizeof(ids) : 0);
+
+	if (!has || r->bad)
+		return;
+	memcpy(&ids, bytes.p, sizeof(ids));
+	store_upload_restored(w->upload, &ids);
+}
+
 static bool
 message_begin(struct writer *w, struct rd *r)
 {
@@ -93,9 +107,10 @@ message_begin(struct writer *w, struct rd *r)
 	if (!restore_take_words(w, r, w->batch->arena, &item.keywords, &item.keyword_count) ||
 	    w->batch->item_count == ITEMS)
 		return false;
-	w->left = rd_varint(r);
 	w->item = item;
 	w->upload = store_upload_new(w->ops->store, w->pool, w->loop, (struct work_who){0});
+	take_ids(w, r);
+	w->left = rd_varint(r);
 	return !r->bad;
 }
 

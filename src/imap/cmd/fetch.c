@@ -18,6 +18,7 @@ enum { SHORT_MESSAGES = 16, SHORT_BYTES = 256 * 1024 };
 
 struct fetch {
 	struct wire_fetch args;
+	unsigned needs;               /* of every message; some may need more */
 	struct imap_param *modifiers; /* of args, by their extensions */
 	struct imap_render render;
 	roaring_bitmap_t *uids;
@@ -68,6 +69,19 @@ number_window(struct fetch *f)
 	}
 }
 
+/* In the look that finds them: what must be read of one is held. */
+static void
+need_more(struct fetch *f, const struct store_message *records)
+{
+	struct imap_render *r = &f->render;
+
+	r->needs = f->needs;
+	for (size_t i = 0; i < r->count && r->may_need; i++)
+		r->needs |= imap_render_needs_of(r, &records[i]);
+	if (r->needs != 0 && r->hold == NULL)
+		r->hold = store_hold_begin(r->mailbox, f->uids);
+}
+
 static void
 fill_window(struct fetch *f)
 {
@@ -79,6 +93,7 @@ fill_window(struct fetch *f)
 	r->count = r->hold != NULL
 	               ? store_hold_window(r->hold, NULL, f->from, records, r->window)
 	               : store_mailbox_window(r->mailbox, f->uids, f->from, records, r->window);
+	need_more(f, records);
 	if (r->keywords != NULL)
 		imap_read_keywords(r->box, r->keywords);
 	store_mailbox_read_end(r->mailbox);
@@ -407,9 +422,9 @@ plan(struct imap_cmd *cmd, struct fetch *f, bool *seen_r)
 		fault = claim_item(cmd, &args->items[i]);
 		if (fault != NULL)
 			return fault;
-		r->needs |= imap_render_needs(&args->items[i]);
-		if (r->surrogates && (r->needs & IMAP_NEEDS_BLOB) != 0)
-			r->needs |= IMAP_NEEDS_SUMMARY; /* which says whether */
+		f->needs |= imap_render_needs(&args->items[i]);
+		if (r->surrogates && (f->needs & IMAP_NEEDS_BLOB) != 0)
+			f->needs |= IMAP_NEEDS_SUMMARY; /* which says whether */
 		*seen_r = *seen_r || sets_seen(&args->items[i]);
 	}
 	r->has_flags = has_item(args->items, args->n_items, WIRE_FETCH_FLAGS, STR_NONE);
@@ -495,7 +510,7 @@ begin_windows(struct imap_cmd *cmd)
 	struct store_change *change;
 	roaring_bitmap_t *unseen;
 
-	if (!f->sets_seen && f->render.needs == 0 &&
+	if (!f->sets_seen && f->needs == 0 &&
 	    roaring_bitmap_get_cardinality(f->uids) <= f->render.window)
 		return cmd_goto(cmd, &window_step); /* one look does it all */
 	unseen = hold_messages(f);

@@ -92,6 +92,7 @@ struct compiling {
 	struct node *keywords;       /* asked for, by name */
 	struct node *chosen;         /* whose sets extensions choose */
 	bool flags[STORE_FLAGS_MAX]; /* asked for */
+	bool may_read;               /* summaries, although records tell as a rule */
 	enum imap_query_fault fault;
 };
 
@@ -156,6 +157,7 @@ compile_other(struct compiling *c, struct node *n, const struct wire_key *key)
 	n->asked = key;
 	if (row->matches != NULL) {
 		n->cost = COST_RECORDS;
+		c->may_read |= row->needs_summary != NULL;
 	} else if (row->matches_summary != NULL) {
 		n->cost = COST_SUMMARIES;
 	} else if (row->text != NULL) {
@@ -407,7 +409,7 @@ imap_query_new(struct arena *a, const struct imap_box *box, struct store *store,
 	query->frames = arena_array(a, query->depth + 1, sizeof(*query->frames));
 	if (query->root->cost >= COST_RECORDS)
 		query->records = arena_array(a, QUERY_WINDOW, sizeof(*query->records));
-	if (query->root->cost >= COST_SUMMARIES)
+	if (query->root->cost >= COST_SUMMARIES || c.may_read)
 		query->unread = arena_array(a, QUERY_WINDOW, sizeof(*query->unread));
 	return c.fault;
 }
@@ -529,6 +531,13 @@ record_matches(const struct node *n, const struct store_message *m)
 	}
 }
 
+/* Of one whose record tells as a rule. */
+static bool
+needs_summary(const struct node *n, const struct store_message *m)
+{
+	return n->row != NULL && n->row->needs_summary != NULL && n->row->needs_summary(m);
+}
+
 static size_t
 window_of(struct imap_query *q, const roaring_bitmap_t *in, uint32_t from)
 {
@@ -591,6 +600,14 @@ set_may(struct bounds *b, roaring_bitmap_t *may)
 		roaring_bitmap_free(may);
 		b->may = NULL;
 	}
+}
+
+static void
+add_may(struct bounds *b, uint32_t uid)
+{
+	if (b->may == NULL)
+		b->may = roaring_bitmap_create();
+	roaring_bitmap_add(b->may, uid);
 }
 
 /* All of the child's that are not surely in both. */
@@ -667,9 +684,14 @@ walk(struct imap_query *q, struct frame *f)
 {
 	size_t n = window_of(q, f->in, f->from);
 
-	for (size_t i = 0; i < n; i++)
-		if (record_matches(f->node, &q->records[i]))
-			roaring_bitmap_add(f->out.yes, q->records[i].uid);
+	for (size_t i = 0; i < n; i++) {
+		const struct store_message *m = &q->records[i];
+
+		if (needs_summary(f->node, m))
+			add_may(&f->out, m->uid);
+		else if (record_matches(f->node, m))
+			roaring_bitmap_add(f->out.yes, m->uid);
+	}
 	if (!window_next(q, n, &f->from))
 		pop(q);
 }
@@ -758,7 +780,7 @@ judge(const struct imap_query *q, const struct node *n, const struct store_messa
 	default:
 		if (n->cost == COST_SETS)
 			return sure(sets_have(q, n, m->uid));
-		if (n->cost == COST_RECORDS)
+		if (n->cost == COST_RECORDS && !needs_summary(n, m))
 			return sure(record_matches(n, m));
 		if (n->row != NULL)
 			return sure(n->row->matches_summary(n->asked, m, &q->summary));

@@ -56,6 +56,8 @@ imap_render_items(
 		const struct wire_names *fields = &items[i].section.fields;
 		struct str *v;
 
+		r->may_need |= imap_claimed(&items[i]) != NULL &&
+		               imap_claimed(&items[i])->row->needs_of != NULL;
 		if (fields->n == 0)
 			continue;
 		/* The response names them in the client's order. */
@@ -684,6 +686,26 @@ read_for_item(const struct imap_fetched *message, struct mail_range range, struc
 	return false;
 }
 
+static unsigned
+needs_of(const struct imap_fetch_item *row, const struct store_message *record)
+{
+	return row->needs | (row->needs_of != NULL ? row->needs_of(record) : 0);
+}
+
+unsigned
+imap_render_needs_of(const struct imap_render *r, const struct store_message *record)
+{
+	unsigned needs = 0;
+
+	for (size_t i = 0; i < r->item_count; i++) {
+		const struct imap_claimed *claimed = imap_claimed(&r->items[i]);
+
+		if (claimed != NULL)
+			needs |= needs_of(claimed->row, record);
+	}
+	return needs;
+}
+
 /* An extension's. */
 static enum done
 put_other(struct imap_render *r, const struct wire_fetch_item *item)
@@ -696,7 +718,7 @@ put_other(struct imap_render *r, const struct wire_fetch_item *item)
 	    .read = read_for_item,
 	    .render = r};
 
-	if ((claimed->row->needs & IMAP_NEEDS_SUMMARY) != 0) {
+	if ((needs_of(claimed->row, message.record) & IMAP_NEEDS_SUMMARY) != 0) {
 		if (!open_summary(r))
 			return ITEM_FAILED;
 		message.summary = &r->summary;

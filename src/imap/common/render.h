@@ -47,9 +47,10 @@ struct imap_render {
 	const struct wire_fetch_item *items;
 	struct mail_names *names; /* for each item: the names of HEADER.FIELDS */
 	size_t item_count;
-	unsigned needs;
+	unsigned needs;                      /* of the current window */
 	bool has_flags, has_uid, has_modseq; /* among the items */
 	bool surrogates; /* messages with UTF-8 in their header are told as such */
+	bool may_need;   /* more, for some messages: imap_render_needs_of() */
 
 	/* the window */
 	struct imap_render_message *messages; /* room for `window` of them */
@@ -103,6 +104,8 @@ imap_claimed(const struct wire_fetch_item *item)
 
 /* Returns the mask of enum imap_needs that an item has. */
 unsigned imap_render_needs(const struct wire_fetch_item *item);
+/* The same of a message, of extensions' items. */
+unsigned imap_render_needs_of(const struct imap_render *r, const struct store_message *record);
 /* Sets the items, which must stay, as what is in arena a. */
 void imap_render_items(
     struct imap_render *r, struct arena *a, const struct wire_fetch_item *items, size_t n);

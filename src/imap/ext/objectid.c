@@ -8,12 +8,15 @@
  * in all mailboxes: the hash of the Message-ID that begins the thread, which is the first of
  * References, else In-Reply-To, else the message's own.  A message without any is a thread by
  * itself, under an id like its EMAILID.
+ *
+ * What was brought back from a backup has the ids that it had (sections 4 and 5.1): a mailbox's is
+ * stored, and so are those of a message, in its summary, which is read for such messages only.
  */
 #include "wire/ext/objectid.h"
 #include "imap/cmd.h"
 
-#define EMAIL 'M'
-#define THREAD 'T'
+#define EMAIL STORE_ID_EMAIL
+#define THREAD STORE_ID_THREAD
 
 /* ---- ids of messages */
 
@@ -49,7 +52,14 @@ thread_id(const struct imap_fetched *message, char id[STORE_OBJECT_ID])
 
 	if (root.n > 0)
 		return store_text_object_id(THREAD, root, id);
-	return store_blob_object_id(message->store, THREAD, message->record->blob, id);
+	return store_message_object_id(
+	    message->store, THREAD, message->record, message->summary, id);
+}
+
+static unsigned
+email_needs(const struct store_message *record)
+{
+	return store_message_has_ids(record) ? IMAP_NEEDS_SUMMARY : 0;
 }
 
 static void
@@ -57,8 +67,8 @@ print_email(const struct imap_fetched *message, struct buf *out)
 {
 	char id[STORE_OBJECT_ID];
 
-	wire_out_objectid(
-	    out, store_blob_object_id(message->store, EMAIL, message->record->blob, id));
+	wire_out_objectid(out,
+	    store_message_object_id(message->store, EMAIL, message->record, message->summary, id));
 }
 
 static void
@@ -92,6 +102,26 @@ begin_email(struct wire_key *key, const struct imap_box *box, int64_t now)
 		key->number = 0;
 }
 
+/* Of one whose ids are not stored the number says it. */
+static bool
+has_id(const struct wire_key *key, char letter, const struct store_message *record,
+    const struct mail_summary *summary)
+{
+	char id[STORE_OBJECT_ID];
+	struct str stored = STR_NONE;
+
+	if (store_message_has_ids(record))
+		stored = store_summary_object_id(letter, summary, id);
+	return stored.p != NULL ? str_eq(stored, key->text) : record->blob == key->number;
+}
+
+static bool
+is_stored_email(const struct wire_key *key, const struct store_message *record,
+    const struct mail_summary *summary)
+{
+	return has_id(key, EMAIL, record, summary);
+}
+
 static bool
 is_email(const struct wire_key *key, const struct store_message *record)
 {
@@ -114,7 +144,7 @@ in_thread(const struct wire_key *key, const struct store_message *record,
 	char id[STORE_OBJECT_ID];
 
 	if (root.n == 0)
-		return record->blob == key->number;
+		return has_id(key, THREAD, record, summary);
 	return str_eq(store_text_object_id(THREAD, root, id), key->text);
 }
 
@@ -127,7 +157,7 @@ print_mailbox(struct imap_conn *conn, const struct store_account *account,
 	char id[STORE_OBJECT_ID];
 
 	(void)conn;
-	wire_out_objectid(out, store_mailbox_object_id(account, mailbox->id, id));
+	wire_out_objectid(out, store_listed_object_id(account, mailbox, id));
 }
 
 static void
@@ -136,8 +166,7 @@ print_created(const struct imap_cmd *cmd, const struct store_change *change, str
 	char id[STORE_OBJECT_ID];
 
 	(void)cmd;
-	wire_out_code_mailboxid(
-	    code, store_mailbox_object_id(change->account, change->mailbox_id, id));
+	wire_out_code_mailboxid(code, store_new_object_id(change->account, change->mailbox_id, id));
 }
 
 static void
@@ -148,19 +177,23 @@ print_selected(struct imap_conn *conn)
 	char id[STORE_OBJECT_ID];
 
 	wire_out_ok_begin(out);
-	wire_out_code_mailboxid(out,
-	    store_mailbox_object_id(store_mailbox_account(mailbox), store_mailbox_id(mailbox), id));
+	wire_out_code_mailboxid(out, store_mailbox_object_id(mailbox, id));
 	imap_say_end(conn, "Ok");
 }
 
 static const struct imap_fetch_item fetch_items[] = {
-    {.name = "EMAILID", .print = print_email},
+    {.name = "EMAILID", .needs_of = email_needs, .print = print_email},
     {.name = "THREADID", .needs = IMAP_NEEDS_SUMMARY, .print = print_thread},
     {.name = NULL},
 };
 
 static const struct imap_search_key search_keys[] = {
-    {.name = "EMAILID", .parse = read_id, .begin = begin_email, .matches = is_email},
+    {.name = "EMAILID",
+        .parse = read_id,
+        .begin = begin_email,
+        .matches = is_email,
+        .matches_summary = is_stored_email,
+        .needs_summary = store_message_has_ids},
     {.name = "THREADID", .parse = read_id, .begin = begin_thread, .matches_summary = in_thread},
     {.name = NULL},
 };

@@ -155,7 +155,7 @@ check_owned(const struct store_change *c)
 {
 	if (c->priv->complete == wake) /* the waiting caller keeps its texts */
 		return;
-	check_texts(c, (const struct str[]){c->name, c->new_name}, 2);
+	check_texts(c, (const struct str[]){c->name, c->new_name, c->wish_object_id}, 3);
 	TS_ASSERT(owns_names(c, c->keywords, c->keyword_count));
 	TS_ASSERT(c->item_count == 0 || arena_holds(c->arena, c->items));
 	for (size_t i = 0; i < c->item_count; i++)

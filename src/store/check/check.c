@@ -662,6 +662,7 @@ check_account(struct check *c, uint64_t account, struct str name)
 	if (err == TS_OK) {
 		find_indexes(c, account, &rows);
 		check_account_row(c, account, &rows);
+		check_object_ids(c, account, rows.fix);
 		check_sums(c, account, name);
 		err = c->opt->repair ? check_commit(c, rows.fix) : TS_OK;
 	}

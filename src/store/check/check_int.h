@@ -11,6 +11,7 @@
  *   check_mend.c, check_rows.c    write again what could be read
  *   check_compact.c  compact rows
  *   check_own.c      users' own \Seen elsewhere
+ *   check_ids.c      object ids of mailboxes
  *   check_pending.c  unfinished work, which is not a fault
  *   check_tell.c     reporting, and what all of them need
  *
@@ -72,6 +73,8 @@ void check_mailbox(struct check *c, uint64_t account, uint32_t mailbox);
 
 /* check_own.c: what the account has read in mailboxes of others. */
 enum ts_err check_own_seen(struct check *c, uint64_t account);
+/* check_ids.c: object ids that are stored.  In a repair the batch gets what is to be dropped. */
+void check_object_ids(struct check *c, uint64_t account, struct engine_batch *fix);
 /* check_compact.c: compares its compact rows with the summaries; makes wrong ones again. */
 void check_compact(struct check *c, const struct looked *l);
 

@@ -315,7 +315,10 @@ check_message(
 	struct key k;
 
 	if (!roaring_bitmap_contains(l->summaries, uid))
-		check_fault(l, CHECK_SUMMARY, uid, "made anew from the message",
+		check_fault(l, CHECK_SUMMARY, uid,
+		    (r->blob & STORE_BLOB_IDS) != 0
+		        ? "made anew from the message; its EMAILID is another one than before"
+		        : "made anew from the message",
 		    roaring_bitmap_contains(l->bad, uid) ? "its summary is damaged"
 		                                         : "its summary is missing");
 	key_ref(&k, KEY_REF, l->account, r->blob, l->mailbox, uid);

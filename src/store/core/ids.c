@@ -111,7 +111,7 @@ store_id_err(struct store *store)
 }
 
 /* Ids count up from 1; higher ones were never given. */
-#define ID_MOST ((uint64_t)1 << 62)
+#define ID_MOST (STORE_BLOB_IDS - 1)
 
 static void
 note_id(uint64_t id, uint64_t *top)
@@ -123,23 +123,23 @@ note_id(uint64_t id, uint64_t *top)
 static void
 note_file(uint64_t blob, void *arg)
 {
-	note_id(blob & ~STORE_BLOB_FILE, arg);
+	note_id(blob & ~STORE_BLOB_MARKS, arg);
 }
 
-/* Finds the highest small and large blobs that the account refers to; for account 0, that have a
- * holder. */
+/* Finds the highest blob of each kind (its marks) that the account refers to; for account 0, that
+ * has a holder. */
 static void
 note_references(struct store *store, uint64_t account, uint64_t *top)
 {
-	for (unsigned large = 0; large < 2; large++) {
+	for (uint64_t marks = 0; marks < 4; marks++) {
 		struct key from, end;
 		struct str key, value;
 		struct engine_iter *it;
 
 		key_begin(&from, account, KEY_REF);
-		key_be64(&from, large == 0 ? 0 : STORE_BLOB_FILE);
+		key_be64(&from, marks * STORE_BLOB_IDS);
 		key_begin(&end, account, KEY_REF);
-		key_be64(&end, large == 0 ? STORE_BLOB_FILE : UINT64_MAX);
+		key_be64(&end, marks < 3 ? (marks + 1) * STORE_BLOB_IDS : UINT64_MAX);
 		it = engine_iter_new(store->engine, key_str(&from), key_str(&end), true);
 		if (engine_iter_next(it, &key, &value) == TS_OK && key.n >= 17) {
 			struct rd r = rd_of((struct str){key.p + 9, key.n - 9});

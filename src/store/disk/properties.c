@@ -62,6 +62,12 @@ store_properties_unref(struct store_properties **tp)
 	mem_free(t);
 }
 
+bool
+store_property_is_object_id(struct str name)
+{
+	return str_eq(name, STR(STORE_OBJECT_ID_PROPERTY));
+}
+
 size_t
 store_properties_count(const struct store_properties *t)
 {
@@ -124,10 +130,17 @@ copy_table(const struct store_properties *t)
 	return c;
 }
 
+/* The id of a mailbox is no property that somebody put: it takes no room from these. */
+static size_t
+counted_bytes(struct str name, struct str value)
+{
+	return store_property_is_object_id(name) ? 0 : name.n + value.n;
+}
+
 static void
 take_out(struct store_properties *t, size_t at)
 {
-	t->bytes -= t->one[at]->name.n + t->one[at]->value.n;
+	t->bytes -= counted_bytes(t->one[at]->name, t->one[at]->value);
 	property_unref(t->one[at]);
 	t->count--;
 	memmove(&t->one[at], &t->one[at + 1], (t->count - at) * sizeof(struct property *));
@@ -144,7 +157,7 @@ properties_put(struct store_properties **tp, struct str name, struct str value)
 	memmove(&t->one[at + 1], &t->one[at], (t->count - at) * sizeof(struct property *));
 	t->one[at] = property_new(name, value);
 	t->count++;
-	t->bytes += name.n + value.n;
+	t->bytes += counted_bytes(name, value);
 	store_properties_unref(tp);
 	*tp = t;
 }
@@ -180,7 +193,7 @@ properties_add(struct store_properties **tp, struct str name, struct str value)
 	if ((t->count & (t->count - 1)) == 0)
 		t->one = mem_realloc(t->one, (2 * t->count + 1) * sizeof(struct property *));
 	t->one[t->count++] = property_new(name, value);
-	t->bytes += name.n + value.n;
+	t->bytes += counted_bytes(name, value);
 	return true;
 }
 

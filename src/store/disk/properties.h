@@ -14,7 +14,7 @@ struct property;
 struct store_properties {
 	_Atomic unsigned refs;
 	size_t count;
-	size_t bytes;          /* of names and values */
+	size_t bytes;          /* of names and values, but for a mailbox's object id */
 	struct property **one; /* in order of names */
 };
 

@@ -2,14 +2,46 @@
 /* CREATE: makes a mailbox, perhaps in place of one that never had a message. */
 #include "store/kinds/steps_int.h"
 
-/* The new mailbox, which nobody knows yet, takes over the properties of the one it replaces. */
+/* The new mailbox, which nobody knows yet, takes over the properties of the one it replaces: all
+ * but its id. */
 static void
-inherit_properties(struct batch *b, struct store_mailbox *mb, const struct store_mailbox *old)
+inherit_properties(struct store_mailbox *mb, const struct store_mailbox *old)
 {
-	mb->properties = properties_ref(old->head_properties);
 	mb->head_properties = properties_ref(old->head_properties);
+	properties_remove(&mb->head_properties, STR(STORE_OBJECT_ID_PROPERTY));
 	quota_read_head(mb->account, mb);
-	properties_put_rows(b, mb);
+}
+
+/* Returns whether another mailbox of the account has the id, as it will be after this change. */
+static bool
+id_in_use(struct store_account *a, const struct store_mailbox *mb, struct str wish)
+{
+	bool used = false;
+
+	pthread_rwlock_rdlock(&a->lock);
+	for (size_t i = 0; i < a->entry_count && !used; i++) {
+		const struct store_mailbox *other = a->entry[i]->head;
+		char id[STORE_OBJECT_ID];
+
+		if (other == NULL || other == mb)
+			continue;
+		object_id_stored(other->head_properties, id);
+		if (id[0] == 0)
+			(void)store_new_object_id(a, other->id, id);
+		used = str_eq((struct str){id, sizeof(id)}, wish);
+	}
+	pthread_rwlock_unlock(&a->lock);
+	return used;
+}
+
+/* Keeps the id that the mailbox had where it comes from, if clients can take it for the same. */
+static void
+keep_object_id(struct store_mailbox *mb, const struct store_change *c)
+{
+	if (c->wish_object_id.n == 0 || mb->head.uidvalidity != c->wish_uidvalidity ||
+	    id_in_use(c->account, mb, c->wish_object_id))
+		return;
+	properties_put(&mb->head_properties, STR(STORE_OBJECT_ID_PROPERTY), c->wish_object_id);
 }
 
 /* Returns whether the new mailbox may replace the one with this name. */
@@ -38,7 +70,8 @@ create_prepare(struct batch *b, struct store_change *c)
 
 	if (err != TS_OK)
 		return err;
-	if (!mailbox_name_ok(c->name) || c->wish_modseq > STORE_MODSEQ_WISH_MAX)
+	if (!mailbox_name_ok(c->name) || c->wish_modseq > STORE_MODSEQ_WISH_MAX ||
+	    (c->wish_object_id.n > 0 && !store_object_id_ok(STORE_ID_MAILBOX, c->wish_object_id)))
 		return TS_INVALID;
 	e = names_find(a, c->name);
 	if (e != NULL && e->head != NULL) {
@@ -64,8 +97,11 @@ create_prepare(struct batch *b, struct store_change *c)
 
 	if (old != NULL) {
 		b->list[b->list_count - 1].gone = store_mailbox_ref(old);
-		inherit_properties(b, mb, old);
+		inherit_properties(mb, old);
 	}
+	keep_object_id(mb, c);
+	mb->properties = properties_ref(mb->head_properties);
+	properties_put_rows(b, mb);
 	c->mailbox_id = mb->id;
 	c->uidvalidity = mb->head.uidvalidity;
 	return TS_OK;

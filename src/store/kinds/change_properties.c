@@ -97,7 +97,7 @@ apply_op(const struct store_property_op *op, struct store_properties **table)
 {
 	struct str old = store_properties_get(*table, op->name);
 
-	if (!store_property_name_ok(op->name))
+	if (!store_property_name_ok(op->name) || store_property_is_object_id(op->name))
 		return TS_INVALID;
 	if (op->must_be_new && old.p != NULL)
 		return TS_EXISTS;
@@ -128,12 +128,20 @@ bytes_of_all(struct store_account *a)
 }
 
 /* What exceeds a limit already may still shrink. */
+/* Without the id that a mailbox may have stored there. */
+static size_t
+count_of(const struct store_properties *t)
+{
+	return store_properties_count(t) -
+	       (store_properties_get(t, STR(STORE_OBJECT_ID_PROPERTY)).p != NULL);
+}
+
 static enum ts_err
 check_limits(struct store_change *c, struct store_account *a, const struct store_properties *old,
     const struct store_properties *new)
 {
 	const struct store_options *opt = &a->store->opt;
-	size_t had = store_properties_count(old), has = store_properties_count(new);
+	size_t had = count_of(old), has = count_of(new);
 	size_t bytes = old != NULL ? old->bytes : 0, now = new != NULL ? new->bytes : 0;
 
 	for (size_t i = 0; i < c->property_count; i++)

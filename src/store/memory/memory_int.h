@@ -348,6 +348,8 @@ struct store_upload {
 	struct buf flight; /* large: what a worker is writing */
 	struct buf summary;
 	uint64_t size, blob;
+	uint64_t marks;               /* of the blob's number: STORE_BLOB_IDS, with the next */
+	struct store_message_ids ids; /* of a message that is brought back */
 	struct engine_blob_writer *writer;
 	struct mail_summarizer *summarizer; /* running over bytes, or what the writer has mapped */
 	enum ts_err err;                    /* set on the loop */

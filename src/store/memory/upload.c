@@ -27,6 +27,23 @@ store_upload_new(
 	return u;
 }
 
+void
+store_upload_restored(struct store_upload *u, const struct store_message_ids *ids)
+{
+	TS_ASSERT(u->size == 0 && !u->finishing);
+	u->marks = STORE_BLOB_IDS;
+	u->ids = *ids;
+}
+
+/* The summary is whole. */
+static void
+note_ids(struct store_upload *u)
+{
+	if (u->marks != 0)
+		mail_summary_add_note(
+		    &u->summary, 0, (struct str){(const char *)&u->ids, sizeof(u->ids)});
+}
+
 size_t
 store_upload_memory(const struct store_upload *u)
 {
@@ -136,7 +153,7 @@ open_file(struct store_upload *u)
 
 	if (id == 0)
 		return store_id_err(u->store);
-	u->blob = id | STORE_BLOB_FILE;
+	u->blob = id | STORE_BLOB_FILE | u->marks;
 	u->in_file = true;
 	return engine_blob_create(u->store->engine, u->blob, &u->writer);
 }
@@ -171,6 +188,7 @@ go_on(struct store_upload *u)
 		if (work_should_stop(&u->work))
 			return false;
 	mail_summarizer_free(&u->summarizer); /* before the bytes that it reads */
+	note_ids(u);
 	if (u->writer != NULL)
 		u->io_err = engine_blob_finish(&u->writer);
 	return true;
@@ -315,6 +333,7 @@ summarize_now(struct store_upload *u)
 	for (int i = 0; i < STEPS_ON_LOOP; i++)
 		if (mail_summarizer_step(u->summarizer, MAIL_SUMMARIZER_STEP)) {
 			mail_summarizer_free(&u->summarizer);
+			note_ids(u);
 			return true;
 		}
 	return false;
@@ -328,6 +347,7 @@ finish_small(struct store_upload *u)
 	u->blob = store_id_take(u->store, ID_BLOB);
 	if (u->blob == 0)
 		u->err = u->io_err = store_id_err(u->store);
+	u->blob |= u->marks;
 	if (u->err == TS_OK && !made) {
 		u->last = true;
 		submit(u, WORK_LONG);

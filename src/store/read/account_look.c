@@ -24,6 +24,8 @@ fill_info(const struct store_mailbox *mb, const struct entry *e, struct store_ma
 	info->id = mb->id;
 	info->use = mb->use;
 	info->properties = mb->properties;
+	if (mb->properties != NULL)
+		object_id_stored(mb->properties, info->object_id);
 	c = mailbox_listed(mb);
 	info->counters = (struct store_counters){.messages = c.messages,
 	    .unseen = c.unseen,

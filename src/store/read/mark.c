@@ -188,7 +188,8 @@ read_names(struct store *store, struct str from, size_t max, struct buf *out)
 
 enum ts_err
 store_account_marks(struct store *store, struct str from, size_t max,
-    bool (*fn)(struct str name, const struct store_mark *mark, void *arg), void *arg)
+    bool (*fn)(struct str name, uint64_t account, const struct store_mark *mark, void *arg),
+    void *arg)
 {
 	struct buf names = {0}, scratch = {0};
 	enum ts_err err =
@@ -202,7 +203,7 @@ store_account_marks(struct store *store, struct str from, size_t max,
 
 		if (id != 0)
 			err = read_mark(store, id, &scratch, &mark);
-		if (err == TS_OK && !fn(name, &mark, arg))
+		if (err == TS_OK && !fn(name, id, &mark, arg))
 			break;
 	}
 	buf_fini(&names);

@@ -23,6 +23,9 @@
 
 /* mark.c, BLOCKING.  Computes the sums of an account from disk. */
 enum ts_err usage_of_rows(struct store *store, uint64_t account, struct store_usage *usage_r);
+/* object.c.  Gets the id that a mailbox with these properties has stored; it begins with 0 if there
+ * is none. */
+void object_id_stored(const struct store_properties *properties, char id[STORE_OBJECT_ID]);
 /* pin.c.  Returns whether a pin holds.  Needs the mutex. */
 bool background_pinned(struct background *bg);
 #endif

@@ -243,7 +243,7 @@ found_file(uint64_t blob, void *arg)
 {
 	struct files *f = arg;
 
-	if ((blob & ~STORE_BLOB_FILE) >= f->limit)
+	if ((blob & ~STORE_BLOB_MARKS) >= f->limit)
 		return; /* of this run */
 	if (f->n == f->cap) {
 		f->cap = f->cap > 0 ? f->cap * 2 : 64;

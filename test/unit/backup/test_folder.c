@@ -155,6 +155,7 @@ write_run(struct place *p, int64_t now, struct str *id_r)
 	struct buf list = {0};
 
 	assert_true(backup_run_begin(p->folder, now, STR("abc"), &w, &p->why));
+	assert_true(backup_run_own(w, STR("0123456789\xff \n=@~"), &p->why));
 	*id_r = arena_str(p->arena, backup_run_id(w));
 	backup_records_print(NULL, 0, &list);
 	assert_true(backup_object_put(p->folder, buf_as_str(&list), &records, &p->why));
@@ -164,6 +165,7 @@ write_run(struct place *p, int64_t now, struct str *id_r)
 	assert_true(backup_object_put(p->folder, buf_as_str(&list), &line.hash, &p->why));
 	assert_true(backup_run_add(w, &line, &p->why));
 	line.name = STR(HOSTILE_NAME);
+	line.account = UINT64_MAX;
 	line.mark = (struct backup_mark){0};
 	assert_true(backup_run_add(w, &line, &p->why));
 	assert_true(backup_run_damaged(w, STR("line\nline"), &p->why));
@@ -192,6 +194,8 @@ runs_there_and_back(void **state)
 	assert_int_equal(run.damaged_count, 1);
 	assert_true(str_eq(run.damaged[0], STR("line\nline")));
 	assert_true(str_eq(run.store, STR("abc")));
+	assert_true(str_eq(run.own, STR("0123456789\xff \n=@~")));
+	assert_true(run.users[0].account == 0 && run.users[1].account == UINT64_MAX);
 	/* Runs are found by name alone: no name leads out of the folder. */
 	static const char *const ids[] = {"", "..", "../turnstone-backup", "../../../../etc/passwd",
 	    "20231114T221320Z/", "20231114T221320Z/../20231114T221320Z", "0000000000000000000"};
@@ -202,6 +206,35 @@ runs_there_and_back(void **state)
 		    TS_NOT_FOUND);
 		assert_true(p->why.n > 0);
 	}
+}
+
+/* An older program takes the last line of a store for its number, and knows no other lines. */
+static void
+older_programs_read_runs(void **state)
+{
+	static const char *const known[] = {"turnstone-run", "id", "store", "started", "records",
+	    "user", "mark", "boxes", "damaged", "whole", "ended", "end"};
+	struct place *p = *state;
+	struct buf bytes = {0};
+	struct str id, rest, line, word, store = STR_NONE;
+	char path[256];
+
+	write_run(p, 1700000000, &id);
+	(void)snprintf(path, sizeof(path), "%s/runs/%.*s", p->path, STR_ARG(id));
+	place_read(path, &bytes);
+	rest = buf_as_str(&bytes);
+	while (rest.n > 0 && str_split(&rest, '\n', &line)) {
+		bool found = false;
+
+		(void)str_split(&line, ' ', &word);
+		for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+			found = found || str_eq(word, str_of(known[i]));
+		assert_true(found);
+		if (str_eq(word, STR("store")))
+			store = line;
+	}
+	assert_true(str_eq(store, STR("abc")));
+	buf_fini(&bytes);
 }
 
 static void
@@ -498,8 +531,8 @@ main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, place_setup, place_teardown)
 	const struct CMUnitTest tests[] = {TEST(only_ours), TEST(damaged_objects),
-	    TEST(mended_when_distrusted), TEST(runs_there_and_back), TEST(damaged_runs),
-	    TEST(unfinished_runs), TEST(hostile_runs), TEST(users_by_name),
+	    TEST(mended_when_distrusted), TEST(runs_there_and_back), TEST(older_programs_read_runs),
+	    TEST(damaged_runs), TEST(unfinished_runs), TEST(hostile_runs), TEST(users_by_name),
 	    TEST(nothing_new_costs_nothing), TEST(ids_go_up), TEST(names_of_a_run_cut_off),
 	    TEST(older_folders), TEST(audits)};
 

@@ -10,7 +10,13 @@
 #include "backup/lists.h"
 #include "base/mem.h"
 
-enum kind { CHUNK, USER, PROPERTIES, RECORDS, KINDS }; /* PROPERTIES: a user who has some */
+enum kind { CHUNK, IDS, USER, PROPERTIES, RECORDS, KINDS }; /* PROPERTIES: a user who has some */
+
+static bool
+is_chunk(enum kind kind)
+{
+	return kind == CHUNK || kind == IDS;
+}
 
 static bool
 is_user(enum kind kind)
@@ -34,7 +40,7 @@ again(enum kind kind, struct str bytes, struct buf *out)
 	if (bytes.n > 0)
 		memcpy(copy, bytes.p, bytes.n);
 	bytes.p = copy;
-	if (kind == CHUNK && (ok = backup_chunk_parse(bytes, 3, messages, &n)))
+	if (is_chunk(kind) && (ok = backup_chunk_parse(bytes, 3, messages, &n)))
 		backup_chunk_print(messages, n, out);
 	if (is_user(kind) && (ok = backup_user_parse(bytes, arena, &user))) {
 		assert_int_equal(user.told, backup_user_properties(&user) > 0);
@@ -87,7 +93,11 @@ make(enum kind kind, struct buf *out)
 		user.properties = (struct backup_properties){own, 2};
 		mailboxes[2].properties = (struct backup_properties){some, 1};
 	}
-	if (kind == CHUNK)
+	if (kind == IDS) {
+		messages[1].has_ids = true;
+		memset(messages[1].ids, 0xfe, sizeof(messages[1].ids));
+	}
+	if (is_chunk(kind))
 		backup_chunk_print(messages, 3, out);
 	else if (is_user(kind))
 		backup_user_print(&user, out);
@@ -108,6 +118,7 @@ there_and_back(void **state)
 		/* One kind is not mistaken for another. */
 		for (enum kind other = CHUNK; other < KINDS; other++)
 			assert_true(other == k || (is_user(k) && is_user(other)) ||
+			            (is_chunk(k) && is_chunk(other)) ||
 			            !again(other, buf_as_str(&one), &two));
 		buf_fini(&one);
 		buf_fini(&two);
@@ -158,7 +169,8 @@ bits_flipped(void **state)
 static void
 counts_that_lie(void **state)
 {
-	static const char *const magics[] = {"TSBKMSG1", "TSBKUSR1\1a", "TSBKUSR2\1a", "TSBKREC1"};
+	static const char *const magics[] = {
+	    "TSBKMSG1", "TSBKMSG2", "TSBKUSR1\1a", "TSBKUSR2\1a", "TSBKREC1"};
 	static const uint64_t counts[] = {1, 1024, 1025, 65536, UINT32_MAX,
 	    (uint64_t)UINT32_MAX + 1, UINT64_MAX / 32, UINT64_MAX / 2, UINT64_MAX};
 
@@ -241,6 +253,32 @@ uids_of_the_chunk(void **state)
 	}
 }
 
+/* They come back where they were; and without any the form is the older one. */
+static void
+ids_of_messages(void **state)
+{
+	struct backup_message *messages = mem_zalloc(BACKUP_CHUNK_UIDS * sizeof(*messages));
+	struct buf b = {0};
+	size_t n;
+
+	(void)state;
+	make(CHUNK, &b);
+	assert_true(str_has_prefix(buf_as_str(&b), STR("TSBKMSG1")));
+	/* The other form of it, without any. */
+	b.p[7] = '2';
+	assert_false(backup_chunk_parse(buf_as_str(&b), 3, messages, &n));
+	b.n = 0;
+	make(IDS, &b);
+	assert_true(str_has_prefix(buf_as_str(&b), STR("TSBKMSG2")));
+	assert_true(backup_chunk_parse(buf_as_str(&b), 3, messages, &n));
+	assert_int_equal(n, 3);
+	assert_true(!messages[0].has_ids && messages[1].has_ids && !messages[2].has_ids);
+	assert_true(messages[1].ids[0] == 0xfe && messages[1].ids[BACKUP_IDS_BYTES - 1] == 0xfe);
+	assert_true(backup_chunk_has_ids(messages, 2) && !backup_chunk_has_ids(messages, 1));
+	buf_fini(&b);
+	mem_free(messages);
+}
+
 /* Everything comes back in its place; without properties the format is the older one. */
 static void
 properties_in_their_places(void **state)
@@ -310,8 +348,8 @@ main(void)
 	const struct CMUnitTest tests[] = {cmocka_unit_test(there_and_back),
 	    cmocka_unit_test(cut_off_or_longer), cmocka_unit_test(bits_flipped),
 	    cmocka_unit_test(counts_that_lie), cmocka_unit_test(order_and_words),
-	    cmocka_unit_test(uids_of_the_chunk), cmocka_unit_test(properties_in_their_places),
-	    cmocka_unit_test(names_of_properties)};
+	    cmocka_unit_test(uids_of_the_chunk), cmocka_unit_test(ids_of_messages),
+	    cmocka_unit_test(properties_in_their_places), cmocka_unit_test(names_of_properties)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -233,6 +233,9 @@ show(const struct mailstream_record *rec, struct buf *data, struct buf *out)
 		buf_printf(out, "{%s%.*s=%.*s}", rec->property.of_mailbox ? "" : "/",
 		    STR_ARG(rec->property.name), STR_ARG(rec->property.value));
 		break;
+	case MAILSTREAM_IDS:
+		buf_printf(out, "<%02x>", (unsigned char)rec->data.p[0]);
+		break;
 	case MAILSTREAM_DATA:
 		buf_str(data, rec->data);
 		break;

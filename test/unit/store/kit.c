@@ -167,10 +167,18 @@ uploaded(void *arg, enum ts_err err)
 struct store_upload *
 kit_upload(struct kit *kit, struct str text)
 {
+	return kit_upload_restored(kit, text, NULL);
+}
+
+struct store_upload *
+kit_upload_restored(struct kit *kit, struct str text, const struct store_message_ids *ids)
+{
 	struct store_upload *u =
 	    store_upload_new(kit->store, kit->pool, kit->loop, (struct work_who){0});
 	enum ts_err err = TS_BUG;
 
+	if (ids != NULL)
+		store_upload_restored(u, ids);
 	(void)store_upload_write(u, text, NULL, NULL);
 	store_upload_finish(u, uploaded, &err);
 	assert_int_equal(err, TS_BUG);
@@ -203,6 +211,7 @@ kit_own(struct store_change *c)
 {
 	own(c, &c->name);
 	own(c, &c->new_name);
+	own(c, &c->wish_object_id);
 	c->keywords = store_change_names(c, c->keywords, c->keyword_count);
 	if (c->item_count > 0) {
 		struct store_append_item *items =

@@ -40,6 +40,9 @@ struct store_mailbox *kit_mailbox(struct store_account *account, const char *nam
 struct store_mailbox *kit_inbox_of(struct kit *kit, const char *account);
 /* A finished upload of that text. */
 struct store_upload *kit_upload(struct kit *kit, struct str text);
+/* The same of a message that had these ids elsewhere; NULL: none. */
+struct store_upload *kit_upload_restored(
+    struct kit *kit, struct str text, const struct store_message_ids *ids);
 struct store_change *kit_change(struct kit *kit, enum store_change_kind kind);
 /* Submits, waits, frees if c_r is NULL; returns the error. */
 /* Copies what the change refers to, as store_submit() requires. */

@@ -273,10 +273,11 @@ expect_names(struct kit *kit, const char *want)
 }
 
 static bool
-same_mark(struct str name, const struct store_mark *mark, void *arg)
+same_mark(struct str name, uint64_t account, const struct store_mark *mark, void *arg)
 {
 	struct store_mark *want = arg;
 
+	(void)account;
 	assert_true(str_eq(name, STR("ada")));
 	assert_true(mark->low == want->low && mark->high == want->high);
 	return true;

@@ -372,8 +372,9 @@ mark_tells(void **state)
 }
 
 static bool
-same_mark(struct str name, const struct store_mark *mark, void *arg)
+same_mark(struct str name, uint64_t account, const struct store_mark *mark, void *arg)
 {
+	(void)account;
 	assert_true(str_eq(name, STR("ada")));
 	assert_memory_equal(mark, arg, sizeof *mark);
 	return true;

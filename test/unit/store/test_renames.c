@@ -402,8 +402,9 @@ submit(struct kit *kit, struct loop *loop, enum store_change_kind kind, const ch
 }
 
 static bool
-take_mark(struct str name, const struct store_mark *mark, void *arg)
+take_mark(struct str name, uint64_t account, const struct store_mark *mark, void *arg)
 {
+	(void)account;
 	if (str_eq(name, STR("ada")))
 		*(struct store_mark *)arg = *mark;
 	return true;
