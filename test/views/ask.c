@@ -5,10 +5,11 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "judge.h"
+#include "resync.h"
 
-static const char *const verbs[VERBS] = {"LOGIN", "ENABLE IMAP4rev2", "SELECT", "EXAMINE", "CLOSE",
-    "UNSELECT", "NOOP", "CHECK", "IDLE", "FETCH", "STORE", "SEARCH", "EXPUNGE", "COPY", "MOVE",
-    "APPEND", "STATUS", "LOGOUT"};
+static const char *const verbs[VERBS] = {"LOGIN", "ENABLE IMAP4rev2", "ENABLE QRESYNC", "SELECT",
+    "EXAMINE", "CLOSE", "UNSELECT", "NOOP", "CHECK", "IDLE", "FETCH", "STORE", "SEARCH", "EXPUNGE",
+    "COPY", "MOVE", "APPEND", "STATUS", "LOGOUT"};
 
 /* Puts the command's beginning into s->out; the caller adds the rest and calls sent(). */
 static struct act *
@@ -63,6 +64,8 @@ viewer_login(struct viewer *s, const char *user, const char *password)
 	sent(s, from);
 	if (s->rev2)
 		viewer_simple(s, V_ENABLE);
+	if (s->resync)
+		viewer_simple(s, V_RESYNC);
 }
 
 static struct removal *
@@ -84,6 +87,7 @@ viewer_select(struct viewer *s, struct mailbox *box, bool read_only)
 	a->box = s->selecting = box;
 	s->will_read_only = read_only;
 	buf_printf(&s->out, " %s", box->name);
+	resync_ask(s, a);
 	sent(s, from);
 }
 
@@ -150,6 +154,8 @@ viewer_fetch(struct viewer *s, const struct numbers *chosen, bool uid, unsigned 
 			buf_printf(&s->out, "%s%s", between, peek ? "BODY.PEEK[]" : names[i]);
 			between = " ";
 		}
+	if ((items & ITEM_MODSEQ) != 0)
+		buf_puts(&s->out, " MODSEQ");
 	buf_putc(&s->out, ')');
 	if ((items & ITEM_BODY) != 0 && (items & ITEM_PEEK) == 0 && !s->will_read_only)
 		writes(s, a, FLAG_SEEN, FLAG_SEEN);
@@ -333,6 +339,8 @@ next_fetch(struct viewer *s)
 	unsigned which = items[below(s, sizeof(items) / sizeof(*items))];
 	bool number = viewer_may_number(s);
 
+	if (s->resync && one_in(s, 2))
+		which |= ITEM_MODSEQ;
 	if (s->belief.count > 0 && number && one_in(s, 3) && (which & ITEM_BODY) == 0)
 		viewer_fetch(s, NULL, false, which);
 	else if (s->belief.count > 0 && one_in(s, 3) && (which & ITEM_BODY) == 0)
@@ -472,7 +480,7 @@ next_selected(struct viewer *s)
 		viewer_simple(s, one_in(s, 5) ? V_CHECK : V_NOOP);
 	else if (n < 97)
 		viewer_simple(s, V_IDLE);
-	else if (n < 98)
+	else if (n < (s->resync ? 99 : 98))
 		viewer_select(s, &s->truth->boxes[below(s, MAILBOXES)], one_in(s, 4));
 	else
 		viewer_simple(s, one_in(s, 2) ? V_CLOSE : V_UNSELECT);

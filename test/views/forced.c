@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * usage: test_forced [SHARE], or COMMAND EARLIER CHANGE LOOK
+ * usage: test_forced [resync] [SHARE], or [resync] COMMAND EARLIER CHANGE LOOK
  *
  * Each kind of command, with each kind of change by another connection, which happens at the end of
  * the first, second, … reading of a mailbox or task of the loop (a job, a change, a watch) until
@@ -8,6 +8,8 @@
  * not been told about.  SHARE: only every SHARE-th kind of that.  Two sessions have a view of the
  * mailbox: the one with the command, and one that only watches.  What they are told is compared
  * with the truth (viewer.h); then both send NOOP and must agree with it.
+ * resync: the one with the command uses QRESYNC; afterwards it leaves the mailbox, some messages
+ * are expunged, and it comes back by what it kept (resync.h).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -292,10 +294,12 @@ settle(struct world *w)
 		sessions_agree(all, w->viewer_count);
 }
 
+static bool resync; /* the session that is looked at uses QRESYNC */
+
 static void
 begin(struct world *w, unsigned which)
 {
-	world_begin(w, which, 2);
+	world_begin(w, which, 2, resync);
 	w->truth.size_max = which >= LARGE ? 600000 : 1000;
 	w->truth.next_id = which >= LARGE ? 7 : 1; /* the seventh is large */
 	world_prepare(w);
@@ -306,6 +310,23 @@ begin(struct world *w, unsigned which)
 		viewer_select(&w->sessions[i], &w->truth.boxes[0], false);
 	world_run(w);
 	look_at_all(w);
+}
+
+/* The connection is lost after the command, another change is made, and the client comes back. */
+static void
+come_back(struct world *w)
+{
+	struct viewer *s = &w->sessions[0];
+
+	if (w->truth.fault != NULL || s->selecting == NULL)
+		return;
+	viewer_simple(s, V_UNSELECT);
+	world_run(w);
+	world_change(w, CHANGE_EXPUNGE_SOME);
+	site_run(w->site);
+	if (w->truth.fault == NULL)
+		viewer_select(s, &w->truth.boxes[0], false);
+	world_run(w);
 }
 
 /* True: the reading took place. */
@@ -326,6 +347,8 @@ run(struct world *w, unsigned which, enum change earlier, struct forced *f)
 	w->tasks = false;
 	if (w->sessions[0].act_count > 0)
 		truth_fault(&w->truth, "the command has not ended");
+	if (resync)
+		come_back(w);
 	settle(w);
 	return f->met;
 }
@@ -341,9 +364,11 @@ all_looks(struct world *w, unsigned which, enum change earlier, enum change chan
 		if (w->truth.fault != NULL) {
 			truth_print(&w->truth);
 			fprintf(stderr,
-			    "command %u, after %s, %s at hold point %u: test_forced %u %u %u %u\n",
-			    which, change_names[earlier], change_names[change], f.at, which,
-			    (unsigned)earlier, (unsigned)change, f.at);
+			    "command %u, after %s, %s at hold point %u: test_forced %s%u %u %u "
+			    "%u\n",
+			    which, change_names[earlier], change_names[change], f.at,
+			    resync ? "resync " : "", which, (unsigned)earlier, (unsigned)change,
+			    f.at);
 			world_end(w);
 			exit(1);
 		}
@@ -366,9 +391,15 @@ static const enum change earlier[] = {
 int
 main(int argc, char **argv)
 {
-	unsigned share = argc == 2 ? (unsigned)atoi(argv[1]) : 1, runs = 0, kinds = 0;
+	unsigned share, runs = 0, kinds = 0;
 	struct world w;
 
+	if (argc > 1 && strcmp(argv[1], "resync") == 0) {
+		resync = true;
+		argv++;
+		argc--;
+	}
+	share = argc == 2 ? (unsigned)atoi(argv[1]) : 1;
 	log_set_sink(quiet, NULL);
 	if (argc == 5) {
 		struct forced f = {

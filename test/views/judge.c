@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See judge.h. */
 #include "judge.h"
+#include "resync.h"
 
 #include "base/mem.h"
 
@@ -36,6 +37,7 @@ judge_leave(struct viewer *s)
 	struct belief *b = &s->belief;
 	bool claims = b->box != NULL && !b->read_only && !s->rev2, all = false;
 
+	resync_keep(s);
 	for (size_t i = 0; i < b->count; i++)
 		all = all || b->seats[i].uid == 0;
 	for (size_t i = 0; claims && i < b->box->count; i++) {
@@ -56,6 +58,9 @@ static void
 check_order(struct viewer *s, size_t at, uint32_t uid)
 {
 	const struct belief *b = &s->belief;
+	const struct act *a = viewer_current(s);
+	/* While it is being selected all that there is is below UIDNEXT. */
+	bool selecting = a != NULL && (a->verb == V_SELECT || a->verb == V_EXAMINE);
 	uint64_t low = 0, high = NEVER;
 
 	for (size_t i = 0; i < at; i++)
@@ -65,7 +70,7 @@ check_order(struct viewer *s, size_t at, uint32_t uid)
 	if (uid <= low || uid >= high)
 		truth_fault(s->truth, "number %zu is UID %u, but it is above %u and below %u",
 		    at + 1, uid, (unsigned)low, (unsigned)high);
-	if (b->uidnext != 0 && s->act_count > 0 && (uid < b->uidnext) != (at < b->first))
+	if (b->uidnext != 0 && a != NULL && (uid < b->uidnext) != (selecting || at < b->first))
 		truth_fault(s->truth,
 		    "number %zu is UID %u, but UIDNEXT was %u when there were %zu", at + 1, uid,
 		    b->uidnext, b->first);
@@ -187,6 +192,7 @@ check_size(struct viewer *s, const struct message *m, uint32_t size)
 struct fetched {
 	unsigned got;
 	uint32_t uid, size, flags;
+	uint64_t modseq;
 	struct str body, envelope;
 };
 
@@ -203,6 +209,10 @@ read_item(struct viewer *s, struct words *w, struct fetched *f)
 		f->got |= ITEM_FLAGS;
 		if (!flags_read(words_value(w), &f->flags))
 			truth_fault(s->truth, "flags that nobody set");
+	} else if (str_ieq(name, STR("MODSEQ")) && words_skip(w, "(")) {
+		f->got |= ITEM_MODSEQ;
+		f->modseq = words_number64(w);
+		w->bad = w->bad || !words_skip(w, ")");
 	} else if (str_ieq(name, STR("RFC822.SIZE"))) {
 		f->got |= ITEM_SIZE;
 		f->size = words_number(w);
@@ -244,10 +254,16 @@ judge_fetch(struct viewer *s, uint32_t number, struct words *w)
 	/* RFC 9051 section 6.4.9 */
 	if (a != NULL && a->uid && (f.got & ITEM_UID) == 0)
 		truth_fault(s->truth, "FETCH without UID for a UID command");
+	/* RFC 7162 section 3.2.4 */
+	if (s->resync && (a == NULL || a->verb != V_FETCH) &&
+	    (f.got & (ITEM_UID | ITEM_MODSEQ)) != (ITEM_UID | ITEM_MODSEQ))
+		truth_fault(s->truth, "FETCH without UID or MODSEQ");
 	seat = &s->belief.seats[number - 1];
 	m = (f.got & ITEM_UID) != 0 ? learn(s, number - 1, f.uid) : message_at(s, number - 1);
 	if ((f.got & ITEM_FLAGS) != 0)
 		check_flags(s, seat, m, f.flags);
+	if ((f.got & ITEM_MODSEQ) != 0)
+		resync_modseq(s, m, f.modseq, (f.got & ITEM_FLAGS) != 0, f.flags);
 	if ((f.got & ITEM_BODY) != 0)
 		check_text(s, m, f.body);
 	if ((f.got & ITEM_ENVELOPE) != 0)
@@ -258,6 +274,16 @@ judge_fetch(struct viewer *s, uint32_t number, struct words *w)
 		seat->got = (seat->got_tag == a->tag ? seat->got : 0) | f.got;
 		seat->got_tag = a->tag;
 	}
+}
+
+void
+judge_known(struct viewer *s, size_t at, uint32_t uid, uint32_t flags)
+{
+	struct message *m = learn(s, at, uid);
+
+	/* Of a message that is gone it is told that it is, sooner or later, and nothing else. */
+	if (m->gone == NEVER && !truth_may_be_gone(s->truth, s->belief.box, m))
+		check_flags(s, &s->belief.seats[at], m, flags);
 }
 
 /* ---- SEARCH */
@@ -513,7 +539,7 @@ end_store(struct viewer *s, struct act *a, bool ok)
 			truth_fault(s->truth, "UID %u does not show what STORE set", m->uid);
 		/* RFC 9051 section 6.4.6: the client knows what it asked for, whatever it is
 		 * told. */
-		if (a->silent && seat->got_tag != a->tag)
+		if (a->silent && (seat->got_tag != a->tag || (seat->got & ITEM_FLAGS) == 0))
 			seat->flags = (seat->flags & ~a->which) | a->value;
 	}
 }
@@ -705,6 +731,7 @@ end_act(struct viewer *s, struct act *a, bool ok, struct str code)
 	case V_SELECT:
 	case V_EXAMINE:
 		end_select(s);
+		resync_selected(s, a);
 		check_settled(s, a->sent);
 		break;
 	case V_CLOSE:

@@ -123,7 +123,7 @@ run(struct world *w, uint64_t seed)
 	struct chance c = {.random = seed};
 	bool good;
 
-	world_begin(w, seed, SESSIONS);
+	world_begin(w, seed, SESSIONS, seed % 2 == 0);
 	w->truth.size_max = 300000;
 	w->arg = &c;
 	w->hold = meanwhile;

@@ -248,7 +248,7 @@ begin(struct round *r, uint64_t seed)
 	for (unsigned i = 0; i < SESSIONS; i++) {
 		struct client *c = &r->clients[i];
 
-		viewer_init(&c->s, &r->truth, i + 1, i % 4 == 3);
+		viewer_init(&c->s, &r->truth, i + 1, i % 4 == 3, i % 4 == 1);
 		if (seed % 2 == 1)
 			c->s.habit = i % 2 == 0 ? HABIT_CHURN : HABIT_LOOK;
 		c->fd = dial();

@@ -184,6 +184,24 @@ truth_added(struct truth *t, struct mailbox *box, uint32_t uid, uint32_t id, uin
 }
 
 void
+truth_modseq(struct truth *t, struct message *m, uint64_t modseq, uint32_t flags)
+{
+	size_t lowest = 0;
+
+	for (size_t i = 0; i < sizeof(m->told) / sizeof(*m->told); i++) {
+		if (m->told[i].modseq == modseq && m->told[i].flags != flags)
+			truth_fault(t, "UID %u has other flags at MODSEQ %llu", m->uid,
+			    (unsigned long long)modseq);
+		if (m->told[i].modseq == modseq)
+			return;
+		if (m->told[i].modseq < m->told[lowest].modseq)
+			lowest = i;
+	}
+	m->told[lowest].modseq = modseq;
+	m->told[lowest].flags = flags;
+}
+
+void
 truth_gone(struct truth *t, struct message *m)
 {
 	if (m->gone == NEVER)

@@ -44,6 +44,10 @@ struct message {
 	uint32_t base, base_open; /* flags, and those that may be either */
 	struct write *writes;
 	size_t write_count;
+	struct {
+		uint64_t modseq;
+		uint32_t flags;
+	} told[8];          /* the flags that it had at a MODSEQ; 0: none */
 	unsigned recent_of; /* the selection that saw it as \Recent; 0: none */
 	bool recent_lost;   /* perhaps one that ended without looking */
 };
@@ -79,8 +83,9 @@ struct truth {
 	struct mailbox boxes[MAILBOXES];
 	char *log[LOG_LINES]; /* a ring */
 	size_t log_next;
-	char *fault;      /* the first contradiction, or NULL */
-	uint64_t checked; /* flags, bodies and numbers that were compared */
+	char *fault;       /* the first contradiction, or NULL */
+	uint64_t checked;  /* flags, bodies and numbers that were compared */
+	uint64_t resynced; /* messages of which a client that was away believes what it kept */
 };
 
 void truth_init(struct truth *t, uint64_t seed, const char *run);
@@ -100,6 +105,8 @@ struct message *truth_see(struct truth *t, struct mailbox *box, uint32_t uid);
  * either. */
 struct message *truth_added(struct truth *t, struct mailbox *box, uint32_t uid, uint32_t id,
     uint64_t from, uint32_t flags, uint32_t open);
+/* It has these flags at this MODSEQ: whoever is told so is told the same. */
+void truth_modseq(struct truth *t, struct message *m, uint64_t modseq, uint32_t flags);
 void truth_gone(struct truth *t, struct message *m);
 /* UIDNEXT, read after `since`: nothing that is added from now on is below it. */
 void truth_uidnext(struct truth *t, struct mailbox *box, uint32_t uidnext, uint64_t since);

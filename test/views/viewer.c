@@ -9,13 +9,16 @@
 
 #include "base/mem.h"
 #include "judge.h"
+#include "resync.h"
 
 void
-viewer_init(struct viewer *s, struct truth *truth, unsigned number, bool rev2)
+viewer_init(struct viewer *s, struct truth *truth, unsigned number, bool rev2, bool resync)
 {
-	*s = (struct viewer){.truth = truth, .rev2 = rev2, .answered = truth->now};
+	rev2 = rev2 || resync;
+	*s =
+	    (struct viewer){.truth = truth, .rev2 = rev2, .resync = resync, .answered = truth->now};
 	s->random = truth->seed * 1000003u + number;
-	snprintf(s->name, sizeof(s->name), "%u%s", number, rev2 ? "'" : " ");
+	snprintf(s->name, sizeof(s->name), "%u%s", number, resync ? "\"" : rev2 ? "'" : " ");
 }
 
 static void
@@ -25,6 +28,7 @@ act_free(struct act *a)
 	numbers_fini(&a->at);
 	numbers_fini(&a->ids);
 	mem_free(a->code);
+	mem_free(a->kept.v);
 	mem_free(a);
 }
 
@@ -34,6 +38,7 @@ viewer_fini(struct viewer *s)
 	for (size_t i = 0; i < s->act_count; i++)
 		act_free(s->acts[i]);
 	mem_free(s->belief.seats);
+	resync_fini(s);
 	buf_fini(&s->in);
 	buf_fini(&s->out);
 }
@@ -69,8 +74,8 @@ take_exists(struct viewer *s, uint32_t n)
 		b->seats[b->count] = (struct seat){.since = viewer_since(s)};
 }
 
-static void
-take_expunge(struct viewer *s, uint32_t n)
+void
+viewer_expunged(struct viewer *s, uint32_t n)
 {
 	const struct act *a = viewer_current(s);
 	struct belief *b = &s->belief;
@@ -137,6 +142,8 @@ take_code(struct viewer *s, struct words *w)
 	} else if (words_skip(w, "UIDNEXT ")) {
 		s->belief.uidnext = words_number(w);
 		truth_uidnext(s->truth, s->belief.box, s->belief.uidnext, viewer_since(s));
+	} else if (words_skip(w, "HIGHESTMODSEQ ")) {
+		resync_code(s, words_number64(w));
 	} else if (words_skip(w, "UNSEEN ")) {
 		uint32_t n = words_number(w);
 
@@ -167,8 +174,8 @@ take_numbered(struct viewer *s, struct words *w)
 	(void)words_skip(w, " ");
 	if (words_skip(w, "EXISTS"))
 		take_exists(s, n);
-	else if (words_skip(w, "EXPUNGE"))
-		take_expunge(s, n);
+	else if (!s->resync && words_skip(w, "EXPUNGE"))
+		viewer_expunged(s, n);
 	else if (words_skip(w, "RECENT"))
 		take_recent(s, n);
 	else if (words_skip(w, "FETCH "))
@@ -187,6 +194,8 @@ take_untagged(struct viewer *s, struct words *w)
 		take_keywords(s, w);
 	else if (words_skip(w, "OK ["))
 		take_code(s, w);
+	else if (words_skip(w, "VANISHED"))
+		resync_vanished(s, w);
 	else if (words_skip(w, "SEARCH"))
 		judge_search(s, w);
 	else if (words_skip(w, "ESEARCH"))
@@ -230,12 +239,16 @@ take_tagged(struct viewer *s, struct words *w)
 {
 	struct act *a = viewer_current(s);
 	uint32_t tag = words_number(w);
+	struct words code = *w;
 
 	if (w->bad || a == NULL || tag != a->tag) {
 		truth_fault(s->truth, "a reply to t%u, but t%u is the oldest command", tag,
 		    a != NULL ? a->tag : 0);
 		return;
 	}
+	if (words_skip(&code, " OK [HIGHESTMODSEQ "))
+		resync_code(s, words_number64(&code));
+	resync_answered(s);
 	(void)words_skip(w, " ");
 	judge_reply(s, a, w);
 	s->act_count--;

@@ -13,6 +13,7 @@
 enum verb {
 	V_LOGIN,
 	V_ENABLE,
+	V_RESYNC,
 	V_SELECT,
 	V_EXAMINE,
 	V_CLOSE,
@@ -39,10 +40,20 @@ enum item { /* of FETCH */
 	ITEM_ENVELOPE = 8,
 	ITEM_STRUCTURE = 16,
 	ITEM_BODY = 32,
-	ITEM_PEEK = 64 /* with ITEM_BODY */
+	ITEM_PEEK = 64, /* with ITEM_BODY */
+	ITEM_MODSEQ = 128
 };
 
 enum key { KEY_ALL, KEY_FLAG, KEY_UNFLAG, KEY_SUBJECT, KEY_TEXT, KEYS };
+
+struct kept { /* of a mailbox, when it was left: resync.h */
+	uint32_t uidvalidity;
+	uint64_t modseq;
+	struct known {
+		uint32_t uid, flags;
+	} * v; /* the first messages, all of which are known */
+	size_t n;
+};
 
 struct act { /* a command that was sent */
 	unsigned tag;
@@ -60,8 +71,9 @@ struct act { /* a command that was sent */
 	struct numbers ids;     /* APPEND: texts */
 	uint32_t flags;         /* APPEND */
 	struct removal *removal;
-	char *code;    /* MOVE: from COPYUID */
-	bool searched; /* SEARCH, STATUS: the result has arrived */
+	char *code;       /* MOVE: from COPYUID */
+	bool searched;    /* SEARCH, STATUS: the result has arrived */
+	struct kept kept; /* SELECT with QRESYNC: what has not vanished; v NULL: without */
 };
 
 /* A message as the client knows it. */
@@ -94,7 +106,11 @@ struct viewer {
 	struct truth *truth;
 	char name[16];
 	uint64_t random;
-	bool rev2, logged_in, bye;
+	bool rev2, resync, logged_in, bye;
+	struct kept kept[MAILBOXES]; /* with resync */
+	/* HIGHESTMODSEQ as the client goes by it; since the last tagged reply the highest MODSEQ,
+	 * and the code (0: none) */
+	uint64_t modseq, seen, code;
 	enum habit { HABIT_ANYTHING, HABIT_CHURN, HABIT_LOOK } habit;
 	struct belief belief;
 	struct act *acts[PIPELINE + 1]; /* in progress, the oldest first */
@@ -107,7 +123,8 @@ struct viewer {
 	struct buf in, out;
 };
 
-void viewer_init(struct viewer *s, struct truth *truth, unsigned number, bool rev2);
+/* resync: in IMAP4rev2, with QRESYNC. */
+void viewer_init(struct viewer *s, struct truth *truth, unsigned number, bool rev2, bool resync);
 void viewer_fini(struct viewer *s);
 
 /* Takes what the server sent. */

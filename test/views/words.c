@@ -28,17 +28,29 @@ words_skip(struct words *w, const char *text)
 	return true;
 }
 
-uint32_t
-words_number(struct words *w)
+static uint64_t
+number_to(struct words *w, uint64_t max)
 {
 	const char *from = w->p;
 	uint64_t n = 0;
 
 	while (w->p < w->end && *w->p >= '0' && *w->p <= '9')
 		w->p++;
-	if (!str_u64(str_range(from, w->p), UINT32_MAX, &n))
+	if (!str_u64(str_range(from, w->p), max, &n))
 		w->bad = true;
-	return (uint32_t)n;
+	return n;
+}
+
+uint32_t
+words_number(struct words *w)
+{
+	return (uint32_t)number_to(w, UINT32_MAX);
+}
+
+uint64_t
+words_number64(struct words *w)
+{
+	return number_to(w, INT64_MAX);
 }
 
 struct str

@@ -21,6 +21,7 @@ struct words words_of(struct str s);
 /* Skips the text if it comes next, case-insensitively. */
 bool words_skip(struct words *w, const char *text);
 uint32_t words_number(struct words *w);
+uint64_t words_number64(struct words *w);
 /* Up to a space, a parenthesis or the end; includes brackets with everything in them. */
 struct str words_atom(struct words *w);
 /* A quoted string or a literal, not unquoted; NIL is empty. */

@@ -43,7 +43,7 @@ world_close(struct world *w)
 }
 
 void
-world_begin(struct world *w, uint64_t seed, unsigned sessions)
+world_begin(struct world *w, uint64_t seed, unsigned sessions, bool resync)
 {
 	static unsigned runs;
 	char name[32];
@@ -60,7 +60,7 @@ world_begin(struct world *w, uint64_t seed, unsigned sessions)
 	for (unsigned i = 0; i < sessions; i++) {
 		struct buf *out;
 
-		viewer_init(&w->sessions[i], &w->truth, i + 1, i % 3 == 2);
+		viewer_init(&w->sessions[i], &w->truth, i + 1, i % 3 == 2, resync && i % 2 == 0);
 		site_connect(w->site, i, NULL, false, false);
 		out = stream_fake_output(w->site->clients[i].fake);
 		buf_fini(out); /* the greeting */

@@ -33,8 +33,9 @@ struct world {
 /* Starts a server with user alice; it can be used for several runs. */
 void world_open(struct world *world);
 void world_close(struct world *world);
-/* Begins a run: two empty mailboxes and this many sessions, logged in. */
-void world_begin(struct world *world, uint64_t seed, unsigned sessions);
+/* Begins a run: two empty mailboxes and this many sessions, logged in; resync: each second one uses
+ * QRESYNC. */
+void world_begin(struct world *world, uint64_t seed, unsigned sessions, bool resync);
 void world_end(struct world *world);
 
 /* Passes the session's output to the server, up to so many bytes. */
