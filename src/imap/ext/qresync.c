@@ -109,13 +109,14 @@ tell_vanished(struct imap_conn *conn, struct missed *m)
 
 /* ---- UID FETCH (CHANGEDSINCE n VANISHED) */
 
-static const struct wire_param *
+/* As it was sent; p NULL: it was not. */
+static struct str
 changedsince(const struct wire_fetch *args)
 {
 	for (size_t i = 0; i < args->modifiers.n; i++)
 		if (str_eq(args->modifiers.v[i].name, STR("CHANGEDSINCE")))
-			return &args->modifiers.v[i];
-	return NULL;
+			return args->modifiers.v[i].value;
+	return STR_NONE;
 }
 
 /* Section 3.2.6 */
@@ -126,13 +127,13 @@ check_vanished(const struct imap_cmd *cmd, const struct wire_fetch *args)
 		return N_("VANISHED is for UID FETCH only");
 	if (!imap_dialect(cmd->conn)->qresync)
 		return N_("VANISHED needs ENABLE QRESYNC");
-	return changedsince(args) != NULL ? NULL : N_("VANISHED needs CHANGEDSINCE");
+	return changedsince(args).p != NULL ? NULL : N_("VANISHED needs CHANGEDSINCE");
 }
 
 static bool
 tell_fetch_vanished(struct imap_cmd *cmd, const struct wire_fetch *args, void **state)
 {
-	struct wire_in in = wire_in_sub(&cmd->in, changedsince(args)->value);
+	struct wire_in in = wire_in_sub(&cmd->in, changedsince(args));
 	uint64_t since = 0;
 
 	if (args->set.saved) /* "$" holds only UIDs of the view */
