@@ -36,7 +36,7 @@ async function main() {
   back.on('flags', (e) => flags.push([e.uid, [...e.flags].sort(), e.modseq > known.changedSince]));
   await back.connect();
   const now = await back.mailboxOpen('Away', known);
-  Object.assign(result, { qresync: now.qresync, vanished, flags, left: now.exists });
+  Object.assign(result, { qresync: now.qresync, vanished: [...vanished], flags: [...flags], left: now.exists });
 
   // and while it is there
   const live = new Promise((resolve) => back.once('expunge', resolve));
