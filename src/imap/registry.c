@@ -128,12 +128,9 @@ static const struct imap_cmd_def lacking[] = {
     LACKS("GETJMAPACCESS"), /* RFC 9698 */
     LACKS("GETMETADATA"),
     LACKS("SETMETADATA"), /* RFC 5464 */
-    LACKS("GETQUOTA"),
-    LACKS("GETQUOTAROOT"),
-    LACKS("SETQUOTA"), /* RFC 9208 */
-    LACKS("NOTIFY"),   /* RFC 5465 */
-    LACKS("PARTIAL"),  /* RFC 1730 */
-    LACKS("REPLACE"),  /* RFC 8508 */
+    LACKS("NOTIFY"),      /* RFC 5465 */
+    LACKS("PARTIAL"),     /* RFC 1730 */
+    LACKS("REPLACE"),     /* RFC 8508 */
     LACKS("RLIST"),
     LACKS("RLSUB"), /* RFC 2193 */
     LACKS("SORT"),

@@ -101,6 +101,40 @@ def test_imaplib(demo):
     assert c.logout()[0] == "BYE"
 
 
+def test_imaplib_quota(server):
+    """Limits are seen, set by who acts for the user, and felt; they outlive a kill."""
+    server.add("anna", "blue sea")
+    server.add("root", "key", "--acts-for", "*")
+    server.start()
+    c = imaplib.IMAP4("127.0.0.1", server.port("IMAP"))
+    c.login("root", "key")
+    assert c.proxyauth("anna")[0] == "OK"
+    assert "QUOTASET" in c.capability()[1][-1].decode().split()
+    assert c.setquota('""', "(STORAGE 10 MESSAGE 3)") == ("OK", [b'"" (STORAGE 0 10 MESSAGE 0 3)'])
+    assert c.create("Voicemail")[0] == "OK"
+    assert c.setquota("mailbox/Voicemail", "(MESSAGE 1)")[0] == "OK"
+    assert c.setquota("mailbox/Nothing", "(MESSAGE 1)")[0] == "NO"
+    c.logout()
+    for _ in range(2):
+        c = imaplib.IMAP4("127.0.0.1", server.port("IMAP"))
+        c.login("anna", "blue sea")
+        assert c.setquota('""', "()")[0] == "NO"
+        typ, (roots, quotas) = c.getquotaroot("Voicemail")
+        assert (typ, roots) == ("OK", [b'Voicemail "" mailbox/Voicemail'])
+        assert quotas[0].startswith(b'"" (STORAGE ') and quotas[1].startswith(b"mailbox/Voicemail (MESSAGE ")
+        c.append("Voicemail", None, None, b"Subject: x\r\n\r\nx\r\n")
+        typ, data = c.append("Voicemail", None, None, b"Subject: x\r\n\r\nx\r\n")
+        assert typ == "NO" and data[0].startswith(b"[OVERQUOTA]")
+        typ, data = c.append("INBOX", None, None, b"Subject: x\r\n\r\n" + b"x" * 20000)
+        assert typ == "NO" and data[0].startswith(b"[OVERQUOTA]")
+        assert c.getquota("mailbox/Voicemail") == ("OK", [b"mailbox/Voicemail (MESSAGE 1 1)"])
+        assert c.getquota('""') == ("OK", [b'"" (STORAGE 1 10 MESSAGE 1 3)'])
+        assert c.status("Voicemail", "(DELETED DELETED-STORAGE)")[1] == [b"Voicemail (DELETED 0 DELETED-STORAGE 0)"]
+        c.logout()
+        server.kill()
+        server.start()
+
+
 def test_imaplib_starttls_and_enable(demo):
     c = imaplib.IMAP4("127.0.0.1", demo.port("IMAP"))
     c.starttls(demo.context())

@@ -11,6 +11,7 @@
 #include "wire/ext/enable.h"
 #include "wire/ext/id.h"
 #include "wire/ext/namespace.h"
+#include "wire/ext/quota.h"
 #include "wire/response.h"
 
 struct reading {
@@ -55,6 +56,28 @@ read_namespace(struct reading *r)
 
 	if (ok)
 		wire_out_namespace(&r->b, r->d, sets);
+	return ok;
+}
+
+static bool
+read_quota(struct reading *r)
+{
+	struct wire_quota quota;
+	bool ok = wire_in_quota(&r->in, &quota);
+
+	if (ok)
+		wire_out_quota(&r->b, r->d, &quota);
+	return ok;
+}
+
+static bool
+read_quotaroot(struct reading *r)
+{
+	struct wire_quotaroot roots;
+	bool ok = wire_in_quotaroot(&r->in, &roots);
+
+	if (ok)
+		wire_out_quotaroot(&r->b, r->d, &roots);
 	return ok;
 }
 
@@ -163,6 +186,8 @@ static const struct {
     {"LSUB", read_list},
     {"STATUS", read_status},
     {"NAMESPACE", read_namespace},
+    {"QUOTA", read_quota},
+    {"QUOTAROOT", read_quotaroot},
     {"ID", read_id},
     {"CAPABILITY", read_words},
     {"ENABLED", read_words},

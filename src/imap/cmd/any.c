@@ -59,7 +59,6 @@ static const struct imap_code codes[] = {
     {"LIMIT", "9051", "more than a limit allows"},
     {"NONEXISTENT", "9051", "there is no such mailbox"},
     {"NOPERM", "9051", "the login lacks a right"},
-    {"OVERQUOTA", "9051", "the user's quota has no room for it"},
     {"PERMANENTFLAGS", "3501", "SELECT: the flags that can be changed"},
     {"READ-ONLY", "3501", "the mailbox is open for reading"},
     {"READ-WRITE", "3501", "SELECT: the mailbox is open for changes"},

@@ -43,6 +43,7 @@
 	EXT(condstore)                                                                             \
 	EXT(qresync)                                                                               \
 	EXT(objectid)                                                                              \
+	EXT(quota)                                                                                 \
 	EXT(x_unauthenticate)                                                                      \
 	EXT(enable)                                                                                \
 	EXT(proxyauth)                                                                             \

@@ -573,6 +573,31 @@ gen_status_data(struct gen *g)
 	return s;
 }
 
+/* The name of a quota root: that of a mailbox, in any form, or empty. */
+static struct str
+root_name(struct gen *g)
+{
+	return gen_one_in(g, 3) ? STR("") : gen_mailbox(g);
+}
+
+struct wire_quota
+gen_quota(struct gen *g, bool usage)
+{
+	struct wire_quota q = {.root = root_name(g), .n = gen_below(g, 4)};
+
+	q.v = arena_array(g->a, q.n, sizeof(*q.v));
+	for (size_t i = 0; i < q.n; i++)
+		q.v[i] =
+		    (struct wire_quota_resource){name(g), usage ? number63(g) : 0, number63(g)};
+	return q;
+}
+
+struct wire_quotaroot
+gen_quotaroot(struct gen *g)
+{
+	return (struct wire_quotaroot){.mailbox = gen_mailbox(g), .roots = names(g, 0, root_name)};
+}
+
 void
 gen_namespaces(struct gen *g, struct wire_namespaces sets_r[3])
 {

@@ -6,6 +6,7 @@
  * with a fixed seed.  They are in the arena.
  */
 #include "same.h"
+#include "wire/ext/quota.h"
 #include "wire/ext/thread.h"
 
 struct gen {
@@ -44,6 +45,8 @@ struct wire_append_message gen_append_message(struct gen *g);
 struct wire_code gen_code(struct gen *g);
 struct wire_list_row gen_list_row(struct gen *g);
 struct wire_status_data gen_status_data(struct gen *g);
+struct wire_quota gen_quota(struct gen *g, bool usage);
+struct wire_quotaroot gen_quotaroot(struct gen *g);
 void gen_namespaces(struct gen *g, struct wire_namespaces sets_r[3]);
 struct wire_search_data gen_search_data(struct gen *g);
 struct wire_esearch gen_esearch(struct gen *g);

@@ -330,3 +330,15 @@ same_fetch_data(const struct wire_fetch_data *a, const struct wire_fetch_data *b
 			return false;
 	return true;
 }
+
+bool
+same_quota(const struct wire_quota *a, const struct wire_quota *b)
+{
+	if (!str_eq(a->root, b->root) || a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (!str_eq(a->v[i].name, b->v[i].name) || a->v[i].usage != b->v[i].usage ||
+		    a->v[i].limit != b->v[i].limit)
+			return false;
+	return true;
+}

@@ -18,6 +18,7 @@
 #include "wire/code.h"
 #include "wire/ext/id.h"
 #include "wire/ext/namespace.h"
+#include "wire/ext/quota.h"
 
 bool same_str(struct str a, struct str b);
 bool same_names(const struct wire_names *a, const struct wire_names *b);
@@ -44,6 +45,7 @@ bool same_code(const struct wire_code *a, const struct wire_code *b);
 bool same_list_row(const struct wire_list_row *a, const struct wire_list_row *b);
 bool same_status_data(const struct wire_status_data *a, const struct wire_status_data *b);
 bool same_namespaces(const struct wire_namespaces a[3], const struct wire_namespaces b[3]);
+bool same_quota(const struct wire_quota *a, const struct wire_quota *b);
 bool same_search_data(const struct wire_search_data *a, const struct wire_search_data *b);
 bool same_esearch(const struct wire_esearch *a, const struct wire_esearch *b);
 bool same_envelope(const struct wire_envelope *a, const struct wire_envelope *b);

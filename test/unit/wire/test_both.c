@@ -311,6 +311,50 @@ round_namespace(struct round *r)
 }
 
 static void
+round_getquota(struct round *r)
+{
+	struct wire_quota x = gen_quota(&r->g, false);
+	struct str root;
+
+	begin_cmd(r);
+	wire_getquota_print(&r->b, r->d, x.root);
+	read_cmd(r);
+	CHECK(r, "GETQUOTA", wire_getquota_parse(&r->in, &root), str_eq(root, x.root));
+}
+
+static void
+round_setquota(struct round *r)
+{
+	struct wire_quota x = gen_quota(&r->g, false), y;
+
+	begin_cmd(r);
+	wire_setquota_print(&r->b, r->d, &x);
+	read_cmd(r);
+	CHECK(r, "SETQUOTA", wire_setquota_parse(&r->in, &y), same_quota(&x, &y));
+}
+
+static void
+round_quota(struct round *r)
+{
+	struct wire_quota x = gen_quota(&r->g, true), y;
+
+	wire_out_quota(&r->b, r->d, &x);
+	read_response(r, "QUOTA");
+	CHECK(r, "QUOTA", wire_in_quota(&r->in, &y), same_quota(&x, &y));
+}
+
+static void
+round_quotaroot(struct round *r)
+{
+	struct wire_quotaroot x = gen_quotaroot(&r->g), y;
+
+	wire_out_quotaroot(&r->b, r->d, &x);
+	read_response(r, "QUOTAROOT");
+	CHECK(r, "QUOTAROOT", wire_in_quotaroot(&r->in, &y),
+	    str_eq(x.mailbox, y.mailbox) && same_names(&x.roots, &y.roots));
+}
+
+static void
 round_id_response(struct round *r)
 {
 	struct wire_id x = gen_id(&r->g), y;
@@ -596,6 +640,10 @@ TEST(append)
 TEST(list_row)
 TEST(status_data)
 TEST(namespace)
+TEST(getquota)
+TEST(setquota)
+TEST(quota)
+TEST(quotaroot)
 TEST(id_response)
 TEST(search_data)
 TEST(sort_data)
@@ -636,6 +684,10 @@ main(void)
 	    ROW(list_row),
 	    ROW(status_data),
 	    ROW(namespace),
+	    ROW(getquota),
+	    ROW(setquota),
+	    ROW(quota),
+	    ROW(quotaroot),
 	    ROW(id_response),
 	    ROW(search_data),
 	    ROW(sort_data),

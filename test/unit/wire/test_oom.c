@@ -134,6 +134,13 @@ SUBJECT(id_response, wire_id, gen_id(&g), wire_out_id(b, s->d, x->v, x->n),
 SUBJECT(words, wire_names, gen_enable(&g), wire_out_enabled(b, x), HEAD &&wire_in_enabled(in, &y),
     same_names(x, &y))
 
+SUBJECT(setquota, wire_quota, gen_quota(&g, false), wire_setquota_print(b, s->d, x),
+    wire_setquota_parse(in, &y), same_quota(x, &y))
+SUBJECT(quota, wire_quota, gen_quota(&g, true), wire_out_quota(b, s->d, x),
+    HEAD &&wire_in_quota(in, &y), same_quota(x, &y))
+SUBJECT(quotaroot, wire_quotaroot, gen_quotaroot(&g), wire_out_quotaroot(b, s->d, x),
+    HEAD &&wire_in_quotaroot(in, &y), same_names(&x->roots, &y.roots))
+
 static void
 put_code(const struct wire_code *x, const struct wire_dialect *d, struct buf *b)
 {
@@ -323,6 +330,9 @@ main(void)
 	    cmocka_unit_test(test_fetch_data),
 	    cmocka_unit_test(test_id_response),
 	    cmocka_unit_test(test_words),
+	    cmocka_unit_test(test_setquota),
+	    cmocka_unit_test(test_quota),
+	    cmocka_unit_test(test_quotaroot),
 	    cmocka_unit_test(test_code),
 	    cmocka_unit_test(test_status_data),
 	    cmocka_unit_test(test_namespaces),
