@@ -423,8 +423,6 @@ plan(struct imap_cmd *cmd, struct fetch *f, bool *seen_r)
 		if (fault != NULL)
 			return fault;
 		f->needs |= imap_render_needs(&args->items[i]);
-		if (r->surrogates && (f->needs & IMAP_NEEDS_BLOB) != 0)
-			f->needs |= IMAP_NEEDS_SUMMARY; /* which says whether */
 		*seen_r = *seen_r || sets_seen(&args->items[i]);
 	}
 	r->has_flags = has_item(args->items, args->n_items, WIRE_FETCH_FLAGS, STR_NONE);

@@ -4,12 +4,15 @@
 #include "wire/cmd/condstore.h"
 
 #include "imap/common/surrogate.h"
+#include "mail/header.h"
 #include "mail/section.h"
 
 /* A header is chosen from in pieces of this size: what waits for the end of a field is no more. */
 #define HEADER_PIECE (64u * 1024)
 /* A piece that goes on in a window that is nearly full has so many bytes, that it gets on. */
 #define PIECE_LEAST 4096u
+/* So much of a message is looked at to see whether its header is ASCII. */
+#define FRONT 16384u
 /* After so many items, and after each message, it is asked whether to go on. */
 #define ASKED_ITEMS 8u
 
@@ -81,6 +84,8 @@ imap_render_fini(struct imap_render *r)
 {
 	mail_choice_fini(&r->source.choice);
 	mail_surrogate_fini(&r->source.header);
+	buf_fini(&r->front);
+	buf_fini(&r->lone);
 	if (r->downgraded != NULL)
 		roaring_bitmap_free(r->downgraded);
 	if (r->keywords != NULL)
@@ -197,6 +202,10 @@ read_exactly(struct imap_render *r, uint64_t off, uint64_t len, struct buf *out)
 	size_t before = out->n;
 	enum ts_err err;
 
+	if (r->front_read && len <= r->front.n && off <= r->front.n - len) {
+		buf_put(out, r->front.p + off, (size_t)len);
+		return TS_OK;
+	}
 	err = store_read_blob(r->store, r->messages[r->message].record.blob, off, len, out);
 	if (err == TS_OK && out->n - before != len)
 		err = TS_FAIL(TS_DAMAGED, "a message is shorter than its record says (UID %u)",
@@ -304,11 +313,62 @@ source_head(struct imap_render *r)
 
 /* ---- surrogates (RFC 6858) */
 
+/* Is the header ASCII?  By what is at the front of the message, which is kept, so that it is not
+ * read twice.  False: it is not, or is not there as a whole. */
+static bool
+has_ascii_header(struct imap_render *r)
+{
+	uint64_t size = r->messages[r->message].record.size;
+	struct str front;
+	size_t n;
+
+	if (!r->front_read) {
+		r->front.n = 0;
+		r->front_err = read_exactly(r, 0, size < FRONT ? size : FRONT, &r->front);
+		r->front_read = true;
+	}
+	front = buf_as_str(&r->front);
+	n = mail_header_len(front);
+	if (r->front_err != TS_OK)
+		return true;
+	return (n < front.n || front.n == size) && str_is_ascii((struct str){front.p, n});
+}
+
+static bool
+keep_lone(uint32_t uid, enum ts_err err, struct str summary, void *arg)
+{
+	struct imap_render *r = arg;
+
+	(void)uid;
+	if (err == TS_OK)
+		buf_str(&r->lone, summary);
+	return true;
+}
+
+/* The summary of a message alone, where the window's are not read. */
+static bool
+open_lone(struct imap_render *r)
+{
+	r->lone.n = 0;
+	store_read_summaries(r->mailbox, &r->messages[r->message].record.uid, 1, keep_lone, r);
+	r->summary_open =
+	    r->lone.n > 0 && mail_summary_open(buf_as_str(&r->lone), &r->summary) == TS_OK;
+	return r->summary_open;
+}
+
 /* Is the message at hand told as one?  A header that only its parts have in UTF-8 makes none. */
 static bool
 tells_surrogate(struct imap_render *r)
 {
-	return r->surrogates && open_summary(r) && (r->summary.flags & MAIL_SUMMARY_8BIT) != 0;
+	if (!r->surrogates)
+		return false;
+	if ((r->needs & IMAP_NEEDS_SUMMARY) != 0) {
+		if (!open_summary(r))
+			return false;
+	} else if (!r->summary_open && (has_ascii_header(r) || !open_lone(r))) {
+		return false;
+	}
+	return (r->summary.flags & MAIL_SUMMARY_8BIT) != 0;
 }
 
 static void
@@ -569,6 +629,8 @@ source_begin(struct imap_render *r, enum imap_render_way way, struct imap_value 
 
 	r->source = (struct imap_render_source){.part = 0};
 	surrogate = tells_surrogate(r) && has_header(r, value.range);
+	if (r->front_read && r->front_err != TS_OK)
+		return ITEM_FAILED;
 	r->source = (struct imap_render_source){.way = way,
 	    .active = true,
 	    .measuring = way != IMAP_AS_IS || surrogate,
@@ -780,7 +842,7 @@ next_message(struct imap_render *r)
 {
 	r->message++;
 	r->item = 0;
-	r->summary_open = r->begun = false;
+	r->summary_open = r->front_read = r->begun = false;
 }
 
 static void

@@ -66,6 +66,11 @@ struct imap_render {
 	size_t message_start; /* in out, if begun; SIZE_MAX: partly handed over */
 	struct mail_summary summary;
 	bool summary_open;
+	/* Where surrogates are told and summaries are not asked for: the front of the message, by
+	 * which it is seen that its header is ASCII, or else its own summary. */
+	struct buf front, lone;
+	bool front_read;
+	enum ts_err front_err;
 	struct imap_render_source { /* of the literal being measured or sent */
 		enum imap_render_way { IMAP_AS_IS, IMAP_DECODED, IMAP_CHOSEN } way;
 		bool active, measuring, size_only;
