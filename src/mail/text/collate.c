@@ -9,15 +9,28 @@
 
 /* UTF-16 units of the longest decomposition of a character (U+FDFA), with room to spare. */
 #define APART 32
+/* So much ASCII is worth leaving what is known of other characters. */
+#define ASCII_RUN 4096u
 
 static void
 upper_ascii(struct str s, struct buf *out)
 {
 	char *q = buf_room(out, s.n);
+	size_t i = 0;
 
 	if (q == NULL)
 		return;
-	for (size_t i = 0; i < s.n; i++)
+	for (; s.n - i >= 8; i += 8) { /* eight letters at a time, all below 0x80 */
+		const uint64_t ones = UINT64_C(0x0101010101010101);
+		uint64_t w, above, below;
+
+		memcpy(&w, s.p + i, 8);
+		above = w + ones * (0x80 - 'a');
+		below = w + ones * (0x80 - 'z' - 1);
+		w &= ~(((above & ~below) & ones * 0x80) >> 2);
+		memcpy(q + i, &w, 8);
+	}
+	for (; i < s.n; i++)
 		q[i] = (char)ascii_upper((unsigned char)s.p[i]);
 	out->n += s.n;
 }
@@ -41,29 +54,108 @@ put_apart(const UNormalizer2 *nfkd, UChar32 c, struct buf *out)
 	}
 }
 
+/* U+5000 to U+9FFF, ideographs, which are in titlecase and taken apart what they are: most text in
+ * Chinese and much in Japanese consists of them. */
+static inline bool
+is_itself(const char *p, size_t n)
+{
+	return n >= 3 && (unsigned char)p[0] >= 0xE5 && (unsigned char)p[0] <= 0xE9;
+}
+
+static size_t
+itself_run(struct str s)
+{
+	size_t n = 0;
+
+	while (is_itself(s.p + n, s.n - n))
+		n += 3;
+	return n;
+}
+
+/* What characters became that were met before: texts have the same few again and again. */
+struct known {
+	uint32_t c; /* 0: none */
+	uint8_t n;
+	char bytes[11];
+};
+#define KNOWN 256u
+
+static void
+put_known(const UNormalizer2 *nfkd, struct known *known, UChar32 c, struct buf *out)
+{
+	struct known *k = &known[(uint32_t)c % KNOWN];
+	size_t from = out->n;
+
+	if (k->c == (uint32_t)c && c != 0) {
+		buf_put(out, k->bytes, k->n);
+		return;
+	}
+	put_apart(nfkd, c, out);
+	if (out->n - from > sizeof(k->bytes) || out->n == from)
+		return;
+	k->c = (uint32_t)c;
+	k->n = (uint8_t)(out->n - from);
+	memcpy(k->bytes, out->p + from, k->n);
+}
+
+/* Text without ASCII at its front, up to some; returns the length. */
+static size_t
+put_others(const UNormalizer2 *nfkd, struct str utf8, struct buf *out)
+{
+	struct known known[KNOWN];
+	size_t at = 0, same;
+
+	if (utf8.n == 0)
+		return 0;
+	memset(known, 0, sizeof(known));
+	while (at < utf8.n) {
+		int32_t i = 0, n = (int32_t)(utf8.n - at < 4 ? utf8.n - at : 4);
+		struct str rest = {utf8.p + at, utf8.n - at};
+		UChar32 c;
+
+		same = text_ascii_run(rest);
+		if (same >= ASCII_RUN)
+			break;
+		if (same > 0) {
+			upper_ascii((struct str){rest.p, same}, out);
+		} else if ((same = itself_run(rest)) > 0) {
+			buf_put(out, rest.p, same);
+		} else {
+			U8_NEXT_OR_FFFD(rest.p, i, n, c);
+			put_known(nfkd, known, c, out);
+		}
+		at += same + (size_t)i;
+	}
+	return at;
+}
+
 void
-mail_collate(struct str utf8, struct buf *out)
+mail_collate_text(struct str utf8, struct buf *out)
 {
 	UErrorCode err = U_ZERO_ERROR;
 	const UNormalizer2 *nfkd = unorm2_getNFKDInstance(&err);
 
-	if (U_FAILURE(err) || !str_is_utf8(utf8)) {
+	if (U_FAILURE(err)) {
 		buf_str(out, utf8);
 		return;
 	}
 	while (utf8.n > 0) {
-		size_t run = text_ascii_run(utf8);
-		int32_t i = 0, n = (int32_t)(utf8.n - run < 4 ? utf8.n - run : 4);
-		const char *p = utf8.p + run;
-		UChar32 c;
+		size_t n = text_ascii_run(utf8);
 
-		upper_ascii((struct str){utf8.p, run}, out);
-		if (n > 0) {
-			U8_NEXT(p, i, n, c);
-			put_apart(nfkd, c, out);
-		}
-		utf8 = (struct str){p + i, utf8.n - run - (size_t)i};
+		upper_ascii((struct str){utf8.p, n}, out);
+		utf8 = (struct str){utf8.p + n, utf8.n - n};
+		n = put_others(nfkd, utf8, out);
+		utf8 = (struct str){utf8.p + n, utf8.n - n};
 	}
+}
+
+void
+mail_collate(struct str utf8, struct buf *out)
+{
+	if (str_is_utf8(utf8))
+		mail_collate_text(utf8, out);
+	else
+		buf_str(out, utf8);
 }
 
 uint32_t

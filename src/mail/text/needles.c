@@ -89,7 +89,7 @@ mail_needles_fold(struct str utf8, struct buf *out)
 			    piece.n > PIECE - 4 && ((unsigned char)utf8.p[piece.n] & 0xc0) == 0x80)
 				piece.n--;
 		}
-		mail_casemap(piece, out);
+		mail_collate_text(piece, out);
 		if (out->n > from)
 			blank_tabs((struct str){out->p + from, out->n - from});
 		utf8 = (struct str){utf8.p + piece.n, utf8.n - piece.n};

@@ -61,18 +61,21 @@ void mail_words_feed(struct mail_words *w, struct str piece, bool last, struct b
 void mail_words_fini(struct mail_words *w);
 
 /*
- * Appends utf8 in the form in which texts are compared: effectively
- * i;unicode-casemap (case folded, compatibility forms replaced, decomposed), so
- * that two texts are equal, ordered or contained if these bytes are.
+ * Appends utf8 in a form in which names that people consider the same are equal: case folded,
+ * compatibility forms replaced, decomposed ("ss" equals a sharp s).
  */
 void mail_casemap(struct str utf8, struct buf *out);
 
 /*
  * Appends the key of a text in the collation i;unicode-casemap (RFC 5051), exactly: str_cmp() of
- * two keys orders the texts.  Each character is converted to titlecase and decomposed by itself;
- * accents in a different order than Unicode's stay so.  Bytes that are not UTF-8 are their own key.
+ * two keys orders the texts, and a text contains another if its key contains the other's.  Each
+ * character is converted to titlecase and decomposed by itself; accents in a different order than
+ * Unicode's stay so.  Bytes that are not UTF-8 are their own key.
  */
 void mail_collate(struct str utf8, struct buf *out);
+/* The same for a piece of a UTF-8 text, cut between characters: the keys of the pieces, one after
+ * another, are the key of the whole. */
+void mail_collate_text(struct str utf8, struct buf *out);
 /* Returns the version of Unicode in mail_collate(): keys made with another one may differ. */
 uint32_t mail_collate_version(void);
 
