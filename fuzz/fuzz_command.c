@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "same.h"
 #include "wire/cmd.h"
+#include "wire/ext/compress.h"
 #include "wire/ext/enable.h"
 #include "wire/ext/proxyauth.h"
 #include "wire/frame.h"
@@ -160,6 +161,20 @@ run_proxyauth(struct run *r, struct wire_in *in)
 	wire_proxyauth_print(&b, r->dialect, user);
 	back = again(r, &b);
 	TS_ASSERT(wire_proxyauth_parse(&back, &again_user) && str_eq(user, again_user));
+	return true;
+}
+
+static bool
+run_compress(struct run *r, struct wire_in *in)
+{
+	struct buf b = {0};
+	struct wire_in back;
+
+	if (!wire_compress_parse(in))
+		return false;
+	wire_compress_print(&b);
+	back = again(r, &b);
+	TS_ASSERT(wire_compress_parse(&back));
 	return true;
 }
 
@@ -428,6 +443,7 @@ static const struct {
     {"AUTHENTICATE", run_authenticate},
     {"LOGIN", run_login},
     {"PROXYAUTH", run_proxyauth},
+    {"COMPRESS", run_compress},
     {"ENABLE", run_enable},
     {"ID", run_id},
     {"SELECT", run_select},

@@ -3,6 +3,7 @@
 #include "imap/layer.h"
 
 #include "base/mem.h"
+#include "net/deflate.h"
 
 /* ---- a SASL layer as one of the stream */
 
@@ -10,13 +11,14 @@ enum { LENGTH = 4 };
 
 struct sasl {
 	struct imap_layer layer;
+	struct stream_layer stream;
 	struct sasl_layer *sasl;
 };
 
 static struct sasl_layer *
 sasl_of(struct stream_layer *stream)
 {
-	return list_entry(stream, struct sasl, layer.stream)->sasl;
+	return list_entry(stream, struct sasl, stream)->sasl;
 }
 
 static bool
@@ -72,13 +74,53 @@ imap_layer_new(struct sasl_layer *sasl)
 {
 	struct sasl *own = mem_zalloc(sizeof(*own));
 
-	own->layer.stream.class = &class;
-	own->layer.free = free_sasl;
+	own->stream.class = &class;
+	own->layer =
+	    (struct imap_layer){.stream = &own->stream, .free = free_sasl, .secures = true};
 	own->sasl = sasl;
 	return &own->layer;
 }
 
+/* ---- compression */
+
+static void
+free_compressing(struct imap_layer *layer)
+{
+	deflate_layer_free(layer->stream);
+	mem_free(layer);
+}
+
+struct imap_layer *
+imap_layer_compressing(const struct imap_conn *conn, int level)
+{
+	struct imap_layer *layer = mem_zalloc(sizeof(*layer));
+
+	layer->stream = deflate_layer_new(conn->il->loop, level);
+	layer->free = free_compressing;
+	layer->compresses = true;
+	layer->reserved = DEFLATE_MEMORY;
+	return layer;
+}
+
 /* ---- the stack */
+
+bool
+imap_layers_secure(const struct imap_conn *conn)
+{
+	for (const struct imap_layer *l = imap_login(conn)->layers; l != NULL; l = l->below)
+		if (l->secures)
+			return true;
+	return false;
+}
+
+bool
+imap_layers_compress(const struct imap_conn *conn)
+{
+	for (const struct imap_layer *l = imap_login(conn)->layers; l != NULL; l = l->below)
+		if (l->compresses)
+			return true;
+	return false;
+}
 
 void
 imap_layer_push(struct imap_login *login, struct imap_layer *layer)
@@ -94,7 +136,7 @@ begin(struct imap_conn *conn, struct imap_layer *layer)
 		return;
 	begin(conn, layer->below);
 	layer->on = true;
-	stream_push(conn->session.stream, &layer->stream);
+	stream_push(conn->session.stream, layer->stream);
 }
 
 void

@@ -5,6 +5,7 @@
  * own (lines, literals, output) that are small compared to this one.
  */
 #include "imap/errand.h"
+#include "imap/layer.h"
 #include "imap/settings.h"
 
 static uint64_t
@@ -21,6 +22,16 @@ box_bytes(const struct imap_box *box)
 	       bitmap_bytes(box->silent) + bitmap_bytes(box->saved);
 }
 
+static uint64_t
+layer_bytes(const struct imap_login *login)
+{
+	uint64_t n = 0;
+
+	for (const struct imap_layer *l = login->layers; l != NULL; l = l->below)
+		n += l->reserved;
+	return n;
+}
+
 uint64_t
 imap_conn_memory(const struct imap_conn *conn)
 {
@@ -29,7 +40,7 @@ imap_conn_memory(const struct imap_conn *conn)
 
 	n += stream_out_pending(conn->session.stream) + imap_settings(conn)->pipeline;
 	if (login != NULL)
-		n += arena_bytes(login->arena);
+		n += arena_bytes(login->arena) + layer_bytes(login);
 	if (login != NULL && login->box != NULL)
 		n += box_bytes(login->box);
 	for (const struct imap_errand *e = conn->errands; e != NULL; e = e->next)

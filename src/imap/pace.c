@@ -204,6 +204,13 @@ pace_ran(struct imap_conn *conn)
 		remember(il, who_is(conn));
 }
 
+void
+pace_worked(struct imap_conn *conn)
+{
+	if (took_long(conn->il, clock_mono_ns()))
+		remember(conn->il, who_is(conn));
+}
+
 /* ---- turns ---- */
 
 bool

@@ -74,6 +74,9 @@ void pace_ran(struct imap_conn *conn);
  * charges them for what was computed so far, and takes the connection out of their queue. */
 void pace_leave(struct imap_conn *conn, uint64_t user);
 
+/* A layer of the stream computed since pace_begins(), which is charged, too. */
+void pace_worked(struct imap_conn *conn);
+
 /* A command's slice begins; is it over? */
 void slice_begin(struct imap_loop *il);
 bool slice_over(const struct imap_loop *il);

@@ -49,7 +49,7 @@ broken(struct stream *s, const struct stream_layer *l)
 {
 	log_msg(LOG_INFO, NULL, "%s failed: %s: connection closed", l->class->name,
 	    l->why != NULL ? l->why : "no reason given");
-	stream_end_broken(s);
+	stream_end_broken(s, l->class->tells);
 }
 
 /* ---- life ---- */
@@ -150,12 +150,26 @@ pull(struct stream *s, struct stream_layer *l, struct buf *out)
 	}
 }
 
+/* For whoever keeps an account of what is computed for whom. */
+static void
+working(struct stream *s, bool begins)
+{
+	if (s->layers->top->class->works && s->events != NULL && s->events->working != NULL)
+		s->events->working(s->arg, begins);
+}
+
 bool
 layers_pull(struct stream *s)
 {
 	struct stream_layers *ls = s->layers;
 
-	ls->more = ls->top != NULL && pull(s, ls->top, &s->in) == PULL_SOME;
+	if (ls->top == NULL) {
+		ls->more = false;
+		return false;
+	}
+	working(s, true);
+	ls->more = pull(s, ls->top, &s->in) == PULL_SOME;
+	working(s, false);
 	return ls->more;
 }
 
@@ -170,7 +184,7 @@ feed_tail(struct stream *s, struct str *fresh)
 	TS_ASSERT(used <= fresh->n);
 	if (used > 0)
 		*fresh = (struct str){fresh->p + used, fresh->n - used};
-	if (got == LAYER_TAIL_MORE)
+	if (got == LAYER_TAIL_MORE || got == LAYER_TAIL_LOOKS)
 		return;
 	if (got == LAYER_TAIL_BROKEN)
 		broken(s, l);
@@ -189,6 +203,7 @@ layers_take(struct stream *s, struct str *fresh)
 	if (s->layers == NULL || s->layers->top == NULL)
 		return false;
 	buf_str(&oldest(s)->raw, *fresh);
+	mem_wipe((void *)(uintptr_t)fresh->p, fresh->n); /* compressed is not encrypted */
 	s->layers->more = true;
 	return true;
 }
@@ -249,8 +264,15 @@ layers_next(struct stream *s)
 {
 	struct stream_layers *ls = s->layers;
 
-	if (ls->wire.n == 0 && ls->top != NULL && !encode_out(s, CHUNK))
-		return STR_NONE;
+	bool ok;
+
+	if (ls->wire.n == 0 && ls->top != NULL && s->out.n > s->out_off) {
+		working(s, true);
+		ok = encode_out(s, CHUNK);
+		working(s, false);
+		if (!ok)
+			return STR_NONE;
+	}
 	return buf_behind(&ls->wire, ls->wire_off);
 }
 
@@ -352,6 +374,25 @@ transport_has_input(struct stream *s)
 	return false;
 }
 
+/* What is not decoded yet may be as much as nothing. */
+static bool
+nothing_follows(struct stream_layer *l, bool last)
+{
+	struct str rest = raw_of(l);
+	size_t used = 0;
+	enum layer_tail got;
+
+	if (rest.n == 0 || (last && l->class->tail != NULL)) /* the tail decides itself, later */
+		return true;
+	if (l->class->tail == NULL)
+		return false;
+	got = l->class->tail(l, rest, &used);
+	if (got == LAYER_TAIL_BROKEN || used < rest.n)
+		return false;
+	raw_used(l, used);
+	return true;
+}
+
 bool
 stream_may_pop(struct stream *s)
 {
@@ -360,9 +401,8 @@ stream_may_pop(struct stream *s)
 	TS_ASSERT(!s->in_data && last != NULL);
 	if (s->in.n > s->in_off)
 		return false;
-	/* What is not decoded yet may be as much as nothing; the tail's layer decides itself. */
 	for (struct stream_layer *l = s->layers->top; l != NULL; l = l->below)
-		if (raw_of(l).n > 0 && (l != last || l->class->tail == NULL))
+		if (!nothing_follows(l, l == last))
 			return false;
 	return last->class->tail != NULL || !transport_has_input(s);
 }

@@ -36,6 +36,7 @@ struct stream_layer;
 enum layer_tail {
 	LAYER_TAIL_MORE,  /* all of it was the layer's, and more of it may come */
 	LAYER_TAIL_ENDED, /* what was not used is the peer's bare bytes */
+	LAYER_TAIL_LOOKS, /* likewise, and the layer wants to look at more of them */
 	LAYER_TAIL_BROKEN,
 };
 
@@ -61,12 +62,16 @@ struct stream_layer_class {
 	 * NULL: the peer waits for the end to be confirmed, so no input may be there
 	 * when the layer is popped.  Else the layer's end can be found in the bytes:
 	 * called when it was popped, and with further bytes until it does not ask for
-	 * more; then released() is.  Only for the oldest layer: above another one
-	 * the peer has to wait.
+	 * more; then released() is.  Above another layer the peer has to wait: there
+	 * it is called before the layer is popped, and no bare bytes may follow.
 	 */
 	enum layer_tail (*tail)(struct stream_layer *layer, struct str in, size_t *used_r);
 	/* It is popped, and the stream no longer uses it.  May be NULL. */
 	void (*released)(struct stream_layer *layer);
+	/* Whoever sent what is broken may be told: see stream_events.broken. */
+	bool tells;
+	/* It computes much: see stream_events.working. */
+	bool works;
 };
 
 struct stream_layer { /* embedded in the owner; zeroed, with class set */

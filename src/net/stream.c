@@ -108,8 +108,9 @@ begin_close(struct stream *s, enum stream_end why)
 }
 
 void
-stream_end_broken(struct stream *s)
+stream_end_broken(struct stream *s, bool tells)
 {
+	s->broke = tells && s->state == STREAM_OPEN;
 	begin_close(s, STREAM_END_LAYER);
 }
 
@@ -397,6 +398,13 @@ next_out(struct stream *s, bool *encoded_r)
 	return bytes;
 }
 
+/* What comes next goes through the layers first. */
+static bool
+has_to_encode(const struct stream *s)
+{
+	return stream_has_layers(s) && layers_unsent(s) == 0 && s->out.n > s->out_off;
+}
+
 /* Bytes on their way down.  Returns whether any were taken. */
 static bool
 push_out(struct stream *s)
@@ -416,6 +424,10 @@ push_out(struct stream *s)
 			else
 				stream_out_used(s, n);
 			any = true;
+			if (encoded && has_to_encode(s)) {
+				ask_turn(s); /* the rest after others had their turn */
+				return any;
+			}
 			break;
 		case IO_WANT_IN:
 			s->write_wants_in = true;
@@ -491,6 +503,16 @@ watch(struct stream *s)
 /* --- called by the loop --- */
 
 static void
+tell_broken(struct stream *s)
+{
+	bool tell = s->broke && s->state == STREAM_CLOSING;
+
+	s->broke = false;
+	if (tell && s->events != NULL && s->events->broken != NULL)
+		s->events->broken(s->arg);
+}
+
+static void
 turn(struct loop_task *task)
 {
 	struct stream *s = (struct stream *)(void *)((char *)task - offsetof(struct stream, turn));
@@ -502,6 +524,7 @@ turn(struct loop_task *task)
 	if (s->state == STREAM_DEAD)
 		return;
 	do_one_step(s);
+	tell_broken(s);
 	if (s->state != STREAM_DEAD)
 		flush(s);
 	if (s->state != STREAM_DEAD)

@@ -57,6 +57,12 @@ struct stream_events {
 	void (*closed)(void *arg, enum stream_end why);
 	/* The TLS handshake is done.  May be NULL. */
 	void (*secured)(void *arg);
+	/* What came cannot be decoded (net/layer.h); the stream is about to end.  What is put now
+	 * still goes out.  May be NULL. */
+	void (*broken)(void *arg);
+	/* A layer begins to compute, on input or output, or has done so.  Not inside of what the
+	 * stream is asked to do.  May be NULL. */
+	void (*working)(void *arg, bool begins);
 };
 
 struct stream_limits {
@@ -150,6 +156,7 @@ struct stream_tls_info {
 	const char *version; /* "TLSv1.3" */
 	const char *cipher;
 	bool peer_cert; /* the client showed a certificate */
+	bool compresses;
 };
 
 struct sasl_binding; /* sasl/mech.h */

@@ -13,7 +13,7 @@ struct stream_fake {
 	size_t segment, window;
 	uint64_t acks, writes,
 	    fail_write; /* fail_write: the one that breaks the connection; 0: none */
-	bool end, broken, ended, mute;
+	bool end, broken, ended, mute, compresses;
 	enum stream_end why;
 	struct tls_identity identity;
 };
@@ -132,8 +132,9 @@ fake_drop(struct stream *s)
 static void
 fake_info(const struct stream *s, struct stream_tls_info *info_r)
 {
-	(void)s;
-	*info_r = (struct stream_tls_info){.version = "TLSv1.3", .cipher = "FAKE"};
+	*info_r = (struct stream_tls_info){.version = "TLSv1.3",
+	    .cipher = "FAKE",
+	    .compresses = s->fake != NULL && s->fake->compresses};
 }
 
 static bool
@@ -293,6 +294,12 @@ stream_fake_hold_handshake(struct stream_fake *fake, bool held)
 {
 	fake->mute = held;
 	poke(fake);
+}
+
+void
+stream_fake_compress(struct stream_fake *fake)
+{
+	fake->compresses = true;
 }
 
 size_t

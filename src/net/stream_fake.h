@@ -36,6 +36,8 @@ void stream_fake_hold_handshake(struct stream_fake *fake, bool held);
 /* Sets the certificate that the peer shows under TLS (default: none).  The test owns its
  * strings. */
 void stream_fake_set_identity(struct stream_fake *fake, const struct tls_identity *identity);
+/* Its TLS compresses (RFC 3749). */
+void stream_fake_compress(struct stream_fake *fake);
 /* Bytes that the peer has sent and the stream has not read yet: what the network holds. */
 size_t stream_fake_untaken(const struct stream_fake *fake);
 /* Returns what the stream wrote, encrypted or not; the test may consume it.  Stays after the

@@ -113,6 +113,7 @@ struct stream {
 	bool write_wants_in : 1; /* TLS must read before it can write */
 	bool secured : 1;
 	bool binds : 1; /* there is a channel binding */
+	bool broke : 1; /* events->broken is to be called */
 	bool gone : 1;  /* the transport is closed: stream_gone() was called */
 	int watching;   /* the socket transport's */
 	uv_poll_t poll; /* the socket transport's */
@@ -134,8 +135,9 @@ void stream_die(struct stream *s, enum stream_end why);
 void stream_gone(struct stream *s);
 /* Something may be readable although no stream_ready() comes. */
 void stream_poke(struct stream *s);
-/* For layer.c.  A layer broke: the stream ends when its output is written. */
-void stream_end_broken(struct stream *s);
+/* For layer.c.  A layer broke: the stream ends when its output is written.  tells: events->broken
+ * is called first. */
+void stream_end_broken(struct stream *s, bool tells);
 /* n more bytes of out are on their way. */
 void stream_out_used(struct stream *s, size_t n);
 

@@ -284,6 +284,7 @@ ssl_info(const struct stream *s, struct stream_tls_info *info_r)
 	info_r->version = SSL_get_version(s->ssl);
 	info_r->cipher = SSL_get_cipher_name(s->ssl);
 	info_r->peer_cert = SSL_get0_peer_certificate(s->ssl) != NULL;
+	info_r->compresses = SSL_get_current_compression(s->ssl) != NULL;
 }
 
 static bool

@@ -260,14 +260,23 @@ script_need_client(struct script *s, unsigned i)
 		site_connect(s->site, i, s->address[i][0] != '\0' ? s->address[i] : NULL, s->tls[i],
 		    s->mute[i]);
 		stream_fake_set_segment(s->site->clients[i].fake, s->segment[i]);
+		if (s->compressing[i])
+			stream_fake_compress(s->site->clients[i].fake);
 	}
 	return true;
 }
 
-/* What was said until now onto the wire, through the layer if there is one. */
+/* What was said until now onto the wire, through the layers if there are any. */
 static void
 wrap(struct script *s, unsigned i)
 {
+	struct buf zipped = {0};
+
+	if (s->zip[i] != NULL && s->send[i].n > 0) {
+		zip_wrap(s->zip[i], buf_as_str(&s->send[i]), s->last[i], &zipped);
+		buf_fini(&s->send[i]);
+		s->send[i] = zipped;
+	}
 	if (s->layer[i] && s->send[i].n > 0)
 		toy_wrap(buf_as_str(&s->send[i]), &s->wire[i]);
 	else
@@ -290,18 +299,31 @@ script_flush(struct script *s)
 
 /* ---- what the server says */
 
-/* Bytes of the server that were not looked at, out of the layer if there is one. */
+/* Bytes of the server that were not looked at, out of the layers if there are any. */
 struct buf *
 script_output(struct script *s, unsigned i)
 {
 	struct buf *out = stream_fake_output(s->site->clients[i].fake);
+	bool zipped = s->zip[i] != NULL && !zip_over(s->zip[i]);
 	size_t used;
 
-	if (!s->layer[i] && s->plain[i].n == 0)
+	if (!s->layer[i] && !zipped && s->plain[i].n == 0)
 		return out;
-	while (s->layer[i] && toy_unwrap(buf_as_str(out), &s->plain[i], &used))
+	while (s->layer[i] &&
+	       toy_unwrap(buf_as_str(out), zipped ? &s->zipped[i] : &s->plain[i], &used))
 		buf_consume(out, used);
+	if (zipped)
+		zip_unwrap(s->zip[i], s->layer[i] ? &s->zipped[i] : out, &s->plain[i]);
 	return &s->plain[i];
+}
+
+void
+script_zip(struct script *s, unsigned i, bool on)
+{
+	zip_free(&s->zip[i]);
+	buf_fini(&s->zipped[i]);
+	if (on)
+		s->zip[i] = zip_new();
 }
 
 static bool
@@ -572,7 +594,7 @@ script_free(struct script **sp)
 		buf_fini(&s->captures[i].value);
 	for (size_t i = 0; i < SITE_CLIENTS; i++)
 		buf_fini(&s->send[i]), buf_fini(&s->wire[i]), buf_fini(&s->plain[i]),
-		    readback_fini(&s->readback[i]);
+		    readback_fini(&s->readback[i]), script_zip(s, (unsigned)i, false);
 	buf_fini(&s->conf);
 	buf_fini(&s->po);
 	buf_fini(&s->setup);

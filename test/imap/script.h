@@ -24,8 +24,8 @@
  *	restored USER MAILBOX N       the same; it has object ids of its own, each byte of them N
  *	messages N USER MAILBOX       N small ones
  *
- * Clients 1 (no number) to 9 connect when first named; "client 2 [tls]
- * [address A]" says how.
+ * Clients 1 (no number) to 9 connect when first named; "client 2
+ * [tls|compressing] [address A]" says how (compressing: with TLS that compresses).
  *	C: TEXT        sends a line; lines that follow each other go out in one segment
  *	C- TEXT        sends TEXT without a line end
  *	Cx 0d 0a       sends bytes
@@ -43,6 +43,10 @@
  *	forget         the client's connection goes; its number may be used anew
  *	layer on|off   the client's side of the layer of X-TOY (toy.h), both ways; what goes out
  *	               in one segment is one buffer
+ *	layer zip      the client's side of COMPRESS begins, in that layer if it is on: it ends by
+ *	               itself behind a line "TAG UNAUTHENTICATE", and in the server's output
+ *	               where that ends; "layer unzip" forgets it
+ *	last WAY       how that ends: sync, full, finish, empty, partial (zip.h)
  *	segment N      from now on input arrives in pieces of N bytes (0: as sent)
  *	window N|all   the client takes N more bytes of output
  * with C2:, S2:, "silent 2", … for other clients.

@@ -29,8 +29,8 @@ do_client(struct script *s, struct str args)
 	(void)str_split(&args, ' ', &word);
 	i = client_number(word);
 	while (args.n > 0 && str_split(&args, ' ', &word))
-		if (str_eq(word, STR("tls")))
-			s->tls[i] = true;
+		if (str_eq(word, STR("tls")) || str_eq(word, STR("compressing")))
+			s->tls[i] = true, s->compressing[i] = word.p[0] == 'c';
 		else if (str_eq(word, STR("address")) && str_split(&args, ' ', &word) &&
 		         word.n < sizeof(s->address[i]))
 			memcpy(s->address[i], word.p, word.n);
@@ -279,6 +279,22 @@ do_untaken(struct script *s, struct str args)
 	return false;
 }
 
+/* args: a way to end, and perhaps a client. */
+static bool
+set_last(struct script *s, struct str args)
+{
+	struct str word;
+	unsigned i;
+	int k = 0;
+
+	(void)str_split(&args, ' ', &word);
+	i = client_number(args);
+	while (zip_lasts[k] != NULL && !str_eq(word, str_of(zip_lasts[k])))
+		k++;
+	s->last[i] = (enum zip_last)k;
+	return zip_lasts[k] != NULL || script_complain(s, "no way to end", word);
+}
+
 static bool
 client_directive(struct script *s, struct str verb, struct str args)
 {
@@ -308,9 +324,14 @@ client_directive(struct script *s, struct str verb, struct str args)
 		i = client_number(args);
 		if (!script_need_client(s, i))
 			return false;
-		s->layer[i] = str_eq(word, STR("on"));
+		if (str_eq(word, STR("zip")) || str_eq(word, STR("unzip")))
+			script_zip(s, i, word.p[0] == 'z');
+		else
+			s->layer[i] = str_eq(word, STR("on"));
 		return true;
 	}
+	if (str_eq(verb, STR("last")))
+		return set_last(s, args);
 	if (str_eq(verb, STR("untaken")))
 		return do_untaken(s, args);
 	if (str_eq(verb, STR("rest")))
@@ -328,6 +349,7 @@ client_directive(struct script *s, struct str verb, struct str args)
 	}
 	if (str_eq(verb, STR("forget"))) {
 		readback_fini(&s->readback[i]);
+		script_zip(s, i, false);
 		site_disconnect(s->site, i);
 		return true;
 	}

@@ -6,6 +6,7 @@
 
 #include "readback.h"
 #include "script.h"
+#include "zip.h"
 
 #define CAPTURES 32
 #define GROUP 64
@@ -31,6 +32,10 @@ struct script {
 	struct readback readback[SITE_CLIENTS];
 	bool layer[SITE_CLIENTS];
 	struct buf wire[SITE_CLIENTS], plain[SITE_CLIENTS]; /* what goes into it, what came out */
+	struct zip *zip[SITE_CLIENTS];                      /* in that layer, if it is on */
+	struct buf zipped[SITE_CLIENTS];
+	enum zip_last last[SITE_CLIENTS];
+	bool compressing[SITE_CLIENTS]; /* its TLS is */
 	struct capture captures[CAPTURES];
 	size_t n_captures;
 	struct str rest; /* of the text: for the lines of a message */
@@ -52,6 +57,8 @@ bool script_complain(const struct script *s, const char *what, struct str detail
  */
 bool script_need_site(struct script *s);
 bool script_need_client(struct script *s, unsigned i);
+/* The client's side of COMPRESS begins, or is not there any more. */
+void script_zip(struct script *s, unsigned i, bool on);
 /* What C lines have gathered goes out. */
 void script_flush(struct script *s);
 /* What the server has said and nobody has read. */

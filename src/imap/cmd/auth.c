@@ -5,9 +5,9 @@
  */
 #include "imap/cmd.h"
 #include "imap/cmd/login.h"
+#include "imap/layer.h"
 #include "imap/mechs.h"
 #include "imap/settings.h"
-#include "net/layer.h"
 
 /* ---- what is offered */
 
@@ -49,7 +49,7 @@ binds(const struct imap_conn *conn)
 static bool
 in_layer(const struct imap_conn *conn)
 {
-	return stream_has_layers(conn->session.stream);
+	return imap_layers_secure(conn);
 }
 
 static bool

@@ -4,6 +4,7 @@
  * stream has ended and no job of it runs any more; until then it is kept with `closing` set and
  * does nothing.
  */
+#include "base/clock.h"
 #include "base/log.h"
 #include "imap/conn/conn_int.h"
 #include "imap/errand.h"
@@ -126,6 +127,28 @@ secured(void *arg)
 }
 
 static void
+broken(void *arg)
+{
+	struct imap_conn *conn = arg;
+
+	if (conn->session.ending == NULL)
+		conn->session.ending = stream_end_name(STREAM_END_LAYER);
+	imap_bye(conn, NULL, "What you sent cannot be decompressed");
+}
+
+/* Compression costs as much as many a command. */
+static void
+working(void *arg, bool begins)
+{
+	struct imap_conn *conn = arg;
+
+	if (begins)
+		pace_begins(conn->il, clock_mono_ns());
+	else
+		pace_worked(conn);
+}
+
+static void
 closed(void *arg, enum stream_end why)
 {
 	struct imap_conn *conn = arg;
@@ -138,8 +161,12 @@ closed(void *arg, enum stream_end why)
 	conn_release(conn);
 }
 
-static const struct stream_events events = {
-    .data = conn_data, .drained = drained, .closed = closed, .secured = secured};
+static const struct stream_events events = {.data = conn_data,
+    .drained = drained,
+    .closed = closed,
+    .secured = secured,
+    .broken = broken,
+    .working = working};
 
 const struct stream_events *
 imap_conn_events(void)

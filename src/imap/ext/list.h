@@ -45,6 +45,7 @@
 	EXT(objectid)                                                                              \
 	EXT(quota)                                                                                 \
 	EXT(x_unauthenticate)                                                                      \
+	EXT(compress)                                                                              \
 	EXT(enable)                                                                                \
 	EXT(proxyauth)                                                                             \
 	EXT(unauthenticate)

@@ -7,10 +7,11 @@
  * cannot fail, so there is no NO.  Permission depends on who authenticated (conf `unauthenticate`);
  * for anyone else the command is neither advertised nor known.
  *
- * A security layer ends after this line and after its OK, so with one the command waits until the
- * stream knows what followed the line.
+ * Layers (imap/layer.h) end after this line and after its OK, so with one the command waits until
+ * the stream knows what followed the line.
  */
 #include "imap/errand.h"
+#include "imap/layer.h"
 #include "net/layer.h"
 
 static bool
@@ -29,7 +30,9 @@ begin_new_turn(struct imap_cmd *cmd)
 
 /*
  * RFC 8437 section 4: with a security layer the client waits for the OK.  What is there already was
- * said inside the layer, or by somebody else in clear; nobody can tell, and neither is run.
+ * said inside the layer, or by somebody else in clear; nobody can tell, and neither is run. Without
+ * one bare bytes may follow what is compressed, where it ends; what is compressed, too, and stands
+ * behind the line, is nobody's.
  */
 static enum imap_next
 end_layers(struct imap_cmd *cmd)
@@ -40,7 +43,9 @@ end_layers(struct imap_cmd *cmd)
 		return begin_new_turn(cmd);
 	imap_log(conn, LOG_INFO, "input behind UNAUTHENTICATE, before its OK: closed");
 	imap_bye(conn, NULL,
-	    "With a security layer, wait for the OK of UNAUTHENTICATE before sending more");
+	    imap_layers_secure(conn)
+	        ? N_("With a security layer, wait for the OK of UNAUTHENTICATE before sending more")
+	        : N_("Nothing compressed may follow UNAUTHENTICATE"));
 	return IMAP_WAIT;
 }
 

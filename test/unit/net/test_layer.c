@@ -635,8 +635,9 @@ two_layers(void **state)
 			buf_puts(&wire, "+\n");
 			put_packet(&wire, STR("z\n"));
 			put_runs(&zipped, STR("one\n-\n"));
+			buf_put(&zipped, "\0!", 2); /* an end is nothing */
 			if (early)
-				buf_put(&zipped, "\0!", 2);
+				put_runs(&zipped, STR("c\n"));
 			for (size_t at = 0; at < zipped.n; at += 5)
 				put_packet(&wire, (struct str){zipped.p + at,
 				                      zipped.n - at < 5 ? zipped.n - at : 5});

@@ -13,6 +13,7 @@
 #include "wire/cmd/mailbox.h"
 #include "wire/cmd/select.h"
 #include "wire/cmd/status.h"
+#include "wire/ext/compress.h"
 #include "wire/ext/enable.h"
 #include "wire/ext/id.h"
 #include "wire/ext/proxyauth.h"
@@ -161,6 +162,27 @@ proxyauth(void **state)
 	buf_fini(&b);
 	REFUSED(wire_proxyauth_parse, struct str, "\r\n", " \r\n", " alice x\r\n", " (alice)\r\n",
 	    "alice\r\n");
+}
+
+static void
+compress(void **state)
+{
+	struct wire_in in = over(" deflate\r\n");
+	struct buf b = {0};
+
+	(void)state;
+	assert_true(wire_compress_parse(&in));
+	wire_compress_print(&b);
+	EQ(buf_as_str(&b), " DEFLATE");
+	buf_puts(&b, "\r\n");
+	in = over(buf_cstr(&b));
+	assert_true(wire_compress_parse(&in));
+	buf_fini(&b);
+	for (size_t i = 0; i < 6; i++) {
+		in = over((const char *const[]){"\r\n", " \r\n", " DEFLATE x\r\n", " GZIP\r\n",
+		    " \"DEFLATE\"\r\n", "DEFLATE\r\n"}[i]);
+		assert_false(wire_compress_parse(&in));
+	}
 }
 
 static void
@@ -344,6 +366,7 @@ main(void)
 	    WITH_ARENA(lines_of_exchanges),
 	    WITH_ARENA(login),
 	    WITH_ARENA(proxyauth),
+	    WITH_ARENA(compress),
 	    WITH_ARENA(enable),
 	    WITH_ARENA(id),
 	    WITH_ARENA(select_and_create),
