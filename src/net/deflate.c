@@ -10,9 +10,9 @@
 
 enum {
 	WINDOW = 32768,
-	STORED_MAX = 128,  /* so little output is not compressed */
-	DECODE_MIN = 512,  /* room for what comes out of a few bytes */
-	DECODE_TIMES = 4,  /* usual, and a good guess */
+	STORED_MAX = 128, /* so little output is not compressed */
+	DECODE_MIN = 512, /* room for what comes out of a few bytes */
+	DECODE_TIMES = 4, /* usual, and a good guess */
 	PACK_LEVEL = 6,
 	STATE_BYTES = 7400 /* of zlib's decoder, without its window */
 };
@@ -499,10 +499,13 @@ seek_fixed(struct seeker *s)
 	return SEEK_ON;
 }
 
+/* "NOOP", "X-NAME2" */
 static bool
-is_letter(char c)
+in_word(char c, unsigned at)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+	bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+
+	return letter || (at > 0 && ((c >= '0' && c <= '9') || c == '-'));
 }
 
 static bool
@@ -521,7 +524,9 @@ look(struct deflate *d, struct str bytes)
 		char c = bytes.p[i];
 
 		over = d->seek == SEEK_TAG ? c == ' ' : c == ' ' || c == '\r' || c == '\n';
-		if (over ? d->count == 0 : d->seek == SEEK_TAG ? !in_tag(c) : !is_letter(c)) {
+		if (over                  ? d->count == 0
+		    : d->seek == SEEK_TAG ? !in_tag(c)
+		                          : !in_word(c, d->count)) {
 			d->layer.why = "what follows its end is no command";
 			return LAYER_TAIL_BROKEN;
 		}

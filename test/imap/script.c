@@ -317,9 +317,25 @@ script_output(struct script *s, unsigned i)
 	return &s->plain[i];
 }
 
+/* What came before that layer begins is plain. */
+static void
+settle(struct script *s, unsigned i)
+{
+	struct buf *out = script_output(s, i);
+
+	if (s->layer[i])
+		return;
+	if (out == &s->plain[i])
+		out = stream_fake_output(s->site->clients[i].fake);
+	buf_str(&s->plain[i], buf_as_str(out));
+	out->n = 0;
+}
+
 void
 script_zip(struct script *s, unsigned i, bool on)
 {
+	if (on)
+		settle(s, i);
 	zip_free(&s->zip[i]);
 	buf_fini(&s->zipped[i]);
 	if (on)
@@ -575,6 +591,15 @@ script_new(const char *file, struct site *site)
 	if (s->own_site)
 		log_set_sink(sink, s);
 	return s;
+}
+
+struct buf
+script_plain(struct script *s, unsigned i)
+{
+	struct buf got = s->plain[i];
+
+	s->plain[i] = (struct buf){0};
+	return got;
 }
 
 void

@@ -85,5 +85,7 @@ bool script_run(const char *file, struct str text);
 struct script;
 struct script *script_new(const char *file, struct site *site);
 bool script_lines(struct script *script, struct str text);
+/* Takes what came out of layers and was not looked at. */
+struct buf script_plain(struct script *script, unsigned client);
 void script_free(struct script **script);
 #endif

@@ -4,7 +4,8 @@
  *
  * Logins and switches in one stream of bytes, cut in two at every byte: the replies have to be
  * those to the whole.  Once with credentials and accounts that are in memory, once with none, so
- * that workers decide while what follows waits.
+ * that workers decide while what follows waits.  Then the same within COMPRESS, whose end is found
+ * by each way to flush.
  */
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "site.h"
+#include "zip.h"
 
 static unsigned failed;
 
@@ -41,6 +43,49 @@ put_all(struct buf *out)
 	              "b3 PROXYAUTH \"gateway\"\r\nb4 LIST \"\" *\r\nb5 UNAUTHENTICATE\r\n"
 	              "b6 PROXYAUTH bob\r\nb7 LOGIN bob hidden\r\nb8 PROXYAUTH alice\r\n"
 	              "b9 STATUS INBOX (MESSAGES)\r\n");
+}
+
+/* Compressed twice, by two users; what is behind each end is bare. */
+static void
+put_compressed(struct buf *out, enum zip_last last)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct zip *zip = zip_new();
+		struct buf text = {0};
+
+		plain(out, "a1", i == 0 ? "alice" : "bob", "gateway", "key");
+		buf_puts(out, "a2 COMPRESS DEFLATE\r\n");
+		buf_puts(&text, "a3 STATUS INBOX (MESSAGES)\r\na4 PROXYAUTH bob\r\n"
+		                "a5 STATUS INBOX (MESSAGES)\r\na6 UNAUTHENTICATE\r\n"
+		                "a7 NOOP\r\na8 LOGIN bob wrong\r\n");
+		zip_wrap(zip, buf_as_str(&text), last, out);
+		buf_fini(&text);
+		zip_free(&zip);
+	}
+	buf_puts(out, "b1 LOGIN bob hidden\r\nb2 STATUS INBOX (MESSAGES)\r\n");
+}
+
+/* What was said, without compression. */
+static struct buf
+unzip(struct buf *said)
+{
+	static const char begin[] = " DEFLATE active\r\n";
+	struct buf text = {0};
+	const char *at;
+
+	while ((at = str_find(buf_as_str(said), str_of(begin))) != NULL) {
+		struct zip *zip = zip_new();
+		size_t n = (size_t)(at - said->p) + sizeof(begin) - 1;
+
+		buf_put(&text, said->p, n);
+		buf_consume(said, n);
+		zip_unwrap(zip, said, &text);
+		buf_puts(&text, zip_over(zip) ? "(end)\r\n" : "");
+		zip_free(&zip);
+	}
+	buf_str(&text, buf_as_str(said));
+	buf_fini(said);
+	return text;
 }
 
 static struct site *
@@ -88,7 +133,7 @@ say(struct str text, size_t cut, bool warm)
 	got = *out;
 	*out = (struct buf){0};
 	site_free(&site);
-	return got;
+	return unzip(&got);
 }
 
 static void
@@ -121,25 +166,44 @@ is_complete(const struct buf *want)
 	return true;
 }
 
+static bool
+is_whole(const struct buf *want)
+{
+	return str_find(buf_as_str(want), STR("(end)\r\na7 BAD ")) != NULL &&
+	       str_find(buf_as_str(want), STR("* STATUS INBOX (MESSAGES 2)\r\nb2 OK ")) != NULL;
+}
+
 static void
 quiet(enum log_level level, const char *context, const char *text, void *arg)
 {
 	(void)level, (void)context, (void)text, (void)arg;
 }
 
+/* All of it, then cut at every byte. */
+static void
+cut_everywhere(struct str text, bool warm, bool (*whole)(const struct buf *want))
+{
+	struct buf want = say(text, 0, warm);
+
+	failed += !whole(&want);
+	for (size_t cut = 1; cut < text.n && failed == 0; cut++)
+		check(text, cut, warm, &want);
+	buf_fini(&want);
+}
+
 int
 main(void)
 {
-	struct buf text = {0}, want;
+	struct buf text = {0};
 
 	log_set_sink(quiet, NULL);
 	put_all(&text);
-	for (unsigned warm = 0; warm < 2 && failed == 0; warm++) {
-		want = say(buf_as_str(&text), 0, warm == 1);
-		failed += !is_complete(&want);
-		for (size_t cut = 1; cut < text.n && failed == 0; cut++)
-			check(buf_as_str(&text), cut, warm == 1, &want);
-		buf_fini(&want);
+	for (unsigned warm = 0; warm < 2 && failed == 0; warm++)
+		cut_everywhere(buf_as_str(&text), warm == 1, is_complete);
+	for (int last = 0; last < ZIP_PARTIAL && failed == 0; last++) {
+		text.n = 0;
+		put_compressed(&text, (enum zip_last)last);
+		cut_everywhere(buf_as_str(&text), last % 2 == 1, is_whole);
 	}
 	buf_fini(&text);
 	return failed != 0;
