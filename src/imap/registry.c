@@ -111,7 +111,6 @@ static const struct imap_cmd_def lacking[] = {
     LACKS("CANCELUPDATE"), /* RFC 5267 */
     LACKS("COMPARATOR"),
     LACKS("LANGUAGE"), /* RFC 5255 */
-    LACKS("COMPRESS"), /* RFC 4978 */
     LACKS("CONVERSIONS"),
     LACKS("CONVERT"), /* RFC 5259 */
     LACKS("DELETEACL"),

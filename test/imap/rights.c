@@ -38,6 +38,7 @@ static const struct {
     {"ID", NONE, {0}},
     {"ENABLE", NONE, {0}},
     {"PROXYAUTH", NONE, {0}},
+    {"COMPRESS", NONE, {0}},
     {"UNAUTHENTICATE", NONE, {0}},
     {"NAMESPACE", NONE, {0}},
     {"CREATE", NAMES, {"CREATE %", "CREATE %/below", "CREATE % (USE (\\Sent))"}},

@@ -334,7 +334,7 @@ settle(struct script *s, unsigned i)
 void
 script_zip(struct script *s, unsigned i, bool on)
 {
-	if (on)
+	if (on && s->zip[i] != NULL)
 		settle(s, i);
 	zip_free(&s->zip[i]);
 	buf_fini(&s->zipped[i]);
