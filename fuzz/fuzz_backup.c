@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any bytes as what lies in a backup folder.  The first byte says as what: the
- * list of a chunk, of a user, of records (what can be read, printed and read
- * again, is the same), a run whose checksum is right, one that was cut off, a
- * moment or a pack.
+ * Parses any bytes as the contents of a backup folder.  The first byte chooses: the list of a
+ * chunk, of a user, or of records (what can be parsed must print, and parse again to the same), a
+ * run with a correct checksum, one that was cut off, a date, or a pack.
  */
 #include <sys/mman.h>
 #include <unistd.h>
@@ -63,7 +62,7 @@ whole_run(struct str bytes, struct arena *arena)
 	backup_hash_hex(&sum, &hex);
 	buf_printf(&text, "end %s\n", buf_cstr(&hex));
 	ok = backup_run_parse(buf_as_str(&text), true, arena, &run);
-	/* The same lines are taken from one that has no end. */
+	/* An unfinished run accepts the same lines. */
 	TS_ASSERT(backup_run_parse(bytes, false, arena, &cut) && !cut.finished);
 	TS_ASSERT(ok == run.finished);
 	TS_ASSERT(!ok || (run.user_count == cut.user_count && str_eq(run.id, cut.id)));

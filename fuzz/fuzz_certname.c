@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Distinguished names as an administrator writes them (RFC 4514).  A name that
- * was taken is printed, and what was printed is taken as a name equal to it, unless
- * it holds what is not text.
+ * Parses distinguished names as an administrator writes them (RFC 4514).  An accepted name must
+ * print to one that parses to an equal name, unless it contains something other than text.
  */
 #include <stdint.h>
 
@@ -11,7 +10,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Controls are printed as escapes of their own, numbers in base 16 for types without text. */
+/* Control characters print as escapes of their own, and types without text as hexadecimal
+ * digits. */
 static bool
 is_plain(struct str text)
 {

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Several clients of one user on the same mailboxes, whose commands interleave:
- * what each of them is told must make sense.  The input is a list of
- * operations: client and command, then a byte for the numbers in it, if it
- * has any; bit 6 sends it without waiting, so that it is pipelined.
+ * Several clients of one user on the same mailboxes, with interleaved commands: what each of them
+ * is told must make sense.  The input is a list of operations: client and command, then a byte for
+ * the numbers in it, if it has any; bit 6 sends it without waiting, which pipelines it.
  *
- * Each client keeps the count of its mailbox by EXISTS and EXPUNGE alone.  No
- * response may speak of a message beyond it; no EXPUNGE may come during FETCH,
- * STORE and SEARCH (RFC 9051 section 7.5.1); the count is the server's at each
- * rest, and after a NOOP at the end that of the mailbox itself.
+ * Each client counts the messages of its mailbox by EXISTS and EXPUNGE alone.  No response may
+ * refer to a message beyond that; no EXPUNGE may come during FETCH, STORE and SEARCH (RFC 9051
+ * section 7.5.1); whenever the server is idle, the count is the server's for that client, and after
+ * a final NOOP the mailbox's.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,9 +24,9 @@ struct peer {
 	struct buf send, got;
 	unsigned next_tag;
 	uint8_t sent[TAGS]; /* the command of a tag */
-	uint32_t count;     /* messages, as it was told */
+	uint32_t count;     /* messages, as announced */
 	bool expunged;      /* since the last tagged reply */
-	bool stopped;       /* takes no output */
+	bool stopped;       /* reads no output */
 };
 
 struct run {
@@ -35,7 +34,7 @@ struct run {
 	struct peer peers[CLIENTS + 1];
 };
 
-/* In place of %u come numbers between 1 and 8. */
+/* Numbers between 1 and 8 replace %u. */
 static const struct {
 	const char *text;
 	bool no_expunge;
@@ -128,7 +127,7 @@ line_of(struct peer *p, const char *line)
 	p->expunged = false;
 }
 
-/* The size of the literal that is announced at the end of text; false: none. */
+/* The size of the literal announced at the end of text; false: none. */
 static bool
 literal_at_end(struct str text, size_t *size_r)
 {
@@ -144,7 +143,7 @@ literal_at_end(struct str text, size_t *size_r)
 	return true;
 }
 
-/* Takes whole responses; their literals are not looked at. */
+/* Reads complete responses; skips the contents of literals. */
 static void
 read_output(struct peer *p)
 {
@@ -184,7 +183,7 @@ take_all(struct run *r)
 	}
 }
 
-/* At rest the client's count is the server's for it. */
+/* When the server is idle, the client's count must be the server's for it. */
 static void
 check_count(struct run *r, unsigned i, bool of_mailbox)
 {
@@ -243,7 +242,7 @@ send_all(struct run *r, unsigned i)
 	}
 	if (c->fake == NULL) {
 		site_connect(r->site, i, NULL, false, false);
-		r->peers[i].send.n = 0; /* what was for the old one */
+		r->peers[i].send.n = 0; /* meant for the old connection */
 		put_command(&r->peers[i], 30, 0, 0);
 		put_command(&r->peers[i], 26, 0, 0);
 	}
@@ -278,7 +277,7 @@ event(struct run *r, unsigned i, unsigned what)
 static struct site *
 make_site(void)
 {
-	static struct engine_mem_disk *disk; /* of which each run gets an image */
+	static struct engine_mem_disk *disk; /* each run gets a copy of it */
 	struct site_options options = {
 	    .conf = STR("plaintext_login = always\nunauthenticate = everyone\n"
 	                "timeouts { failed_login = 0; failed_login_max = 0; }\n")};
@@ -299,7 +298,7 @@ make_site(void)
 	return site;
 }
 
-/* All end what they are at; then each sees what there is. */
+/* Completes all commands; then all clients see the current state. */
 static void
 settle(struct run *r)
 {

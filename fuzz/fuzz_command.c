@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The framer and every command's parser over bytes of a client.  The first
- * byte chooses dialect, line ends and how the bytes come in (whole or one at a
- * time); both ways of feeding must find the same commands.  What was parsed is
- * touched to its last byte, so that a result outside the input or the arena
- * is seen; then it is printed, and must parse again to the same.
+ * Runs the framer and every command's parser over a client's bytes.  The first byte chooses the
+ * dialect, line endings and how the bytes arrive (all at once or one at a time); both ways must
+ * find the same commands.  Results are read to their last byte, to expose any that lie outside the
+ * input and the arena; then they are printed, and must parse again to the same.
  */
 #include "base/err.h"
 #include "same.h"
@@ -58,7 +57,7 @@ touch_set(struct run *r, const struct wire_set *set)
 		TS_ASSERT(resolved.v[i].lo > resolved.v[i - 1].hi + 1);
 }
 
-/* A name from a client is good UTF-8, and comes back the same when printed. */
+/* A client's name is valid UTF-8, and prints unchanged. */
 static void
 check_mailbox(struct run *r, struct str name)
 {
@@ -93,7 +92,7 @@ touch_item(struct run *r, const struct wire_fetch_item *item)
 	touch_names(r, &item->section.fields);
 }
 
-/* A cursor over what was printed, in the run's arena, with an end. */
+/* A cursor over the printed text, copied to the run's arena and terminated. */
 static struct wire_in
 again(struct run *r, struct buf *b)
 {
@@ -293,7 +292,7 @@ run_status(struct run *r, struct wire_in *in)
 	return true;
 }
 
-/* What matches nothing has no spelling. */
+/* A pattern that matches nothing has no spelling. */
 static void
 check_list(struct run *r, const struct wire_list *c)
 {
@@ -309,7 +308,7 @@ check_list(struct run *r, const struct wire_list *c)
 	wire_list_print(&b, r->dialect, c);
 	back = again(r, &b);
 	TS_ASSERT(wire_list_parse(&back, &d));
-	d.extended = c->extended; /* a list of one pattern is printed as a pattern */
+	d.extended = c->extended; /* a list of one pattern prints as a pattern */
 	TS_ASSERT(same_list(c, &d));
 }
 
@@ -480,10 +479,10 @@ run_command(struct run *r, struct str text)
 		}
 }
 
-/* The stream of commands, as a server walks through it. */
+/* The stream of commands, as a server reads it. */
 struct walk {
 	struct str left;
-	size_t there; /* bytes of left that came in */
+	size_t there; /* bytes of left that have arrived */
 	bool slowly;
 };
 
@@ -505,7 +504,7 @@ consume(struct walk *w, size_t n)
 	w->there -= n;
 }
 
-/* False: the bytes ended first. */
+/* False: the bytes ended before. */
 static bool
 refuse(struct walk *w, struct wire_frame *f)
 {
@@ -519,7 +518,7 @@ refuse(struct walk *w, struct wire_frame *f)
 	return done;
 }
 
-/* Gives how many commands and parts of APPEND were found. */
+/* Returns how many commands and parts of APPEND it found. */
 static size_t
 walk_all(struct run *r, struct str bytes, bool slowly, bool bare_lf)
 {
@@ -570,7 +569,7 @@ walk_all(struct run *r, struct str bytes, bool slowly, bool bare_lf)
 				continue;
 			}
 			if (fed == WIRE_APPEND_STRING && result == WIRE_FRAME_LITERAL) {
-				appending = false; /* the head is read again with the literal */
+				appending = false; /* the head is parsed again with the literal */
 				wire_frame_accept(&f);
 				continue;
 			}

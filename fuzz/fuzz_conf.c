@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any bytes as a configuration file: either faults are told, or there is a
- * snapshot whose values, printed and read again, are the same.
+ * Parses any bytes as a configuration file: either there are faults, or there is a snapshot whose
+ * values stay the same when they are printed and parsed again.
  */
 #include "../test/unit/conf/tables.h"
 

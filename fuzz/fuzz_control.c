@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The control socket: frames, requests and their operations, on a store with
- * the mem engine that has users a and b and some mail; no server runs, so what
- * needs one refuses.  The input is what a command sends.  The byte 0xff is an
- * escape, the next byte says what happens:
- *	r p d w b e t k f   a frame of this type begins; its length is filled in
+ * The control socket: frames, requests and their operations, on a store with the mem engine that
+ * has users a and b and some mail; without a server, so operations that need one refuse.  The input
+ * is what a command sends.  The byte 0xff is an escape; the next byte says what happens:
+ *	r p d w b e t k f   begin a frame of this type; its length is filled in
  *	s   in a frame: a record of a mailstream begins with its tag, as import
  *	    takes it; length and checksum are filled in
  *	!   what follows is sent as it is, outside of any frame
  *	n   the next connection; until then a server has one request to answer
  *	u   the next commit's outcome is unknown
  *	F   … finds the disk full
- * What comes before the first escape is a frame of type r.  Each answer must be
- * frames with one result behind them.  At the end the store must be sound; where
- * a restore has written into it, `check` may find what is wrong, but must answer.
+ * Bytes before the first escape are a frame of type r.  Each answer must be frames followed by one
+ * result.  At the end the store must be valid; after a restore, `check` may find faults, but must
+ * answer.
  */
 #include <sys/socket.h>
 #include <unistd.h>
@@ -26,16 +25,16 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* What the sockets' buffers hold without a reader. */
+/* The capacity of the sockets' buffers when nobody reads. */
 enum { WIRE_MAX = 100000, ANSWER_MAX = 8 << 20 };
 
 struct peer {
 	struct site *site;
 	struct ops ops;
 	struct buf wire, frame, record;
-	char type; /* of the frame under way; 0: none */
+	char type; /* of the current frame; 0: none */
 	bool recording;
-	bool restored; /* records were written that nobody has looked at */
+	bool restored; /* records were written that nobody has checked */
 };
 
 static void
@@ -94,7 +93,7 @@ put(struct peer *p, char c)
 	buf_putc(p->recording ? &p->record : p->type != '\0' ? &p->frame : &p->wire, c);
 }
 
-/* To hash a password takes long, as it is meant to: nobody gives one here. */
+/* Hashing a password is slow by design, so no request has one. */
 static void
 without_passwords(struct buf *wire)
 {
@@ -118,7 +117,7 @@ read_all(int fd, struct buf *answer)
 	}
 }
 
-/* The type of the last frame. */
+/* Returns the type of the last frame. */
 static char
 look_at(struct str answer)
 {
@@ -135,8 +134,8 @@ look_at(struct str answer)
 	return type;
 }
 
-/* One request and what it says.  The result is 0 when the answer was more than is held for a peer
- * that does not read meanwhile. */
+/* Serves a request and checks the answer.  Returns 0 if the answer is larger than what is buffered
+ * for a peer that does not read. */
 static char
 serve(struct peer *p, struct str wire, struct buf *answer)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What user databases read: passwd-files, hashes, messages between the server and its helper,
- * patterns.  What was taken once has to be found again, and messages printed again must be what
- * they were.
+ * The input of user databases: passwd-files, hashes, messages between the server and its helper,
+ * patterns.  What was accepted must be found again, and messages must stay the same when printed
+ * and parsed again.
  */
 #include "auth/db/passwd_file.h"
 #include "auth/helper/ldap_wire.h"
@@ -58,7 +58,7 @@ messages(struct str in, struct arena *arena)
 	struct auth_ldap_reply reply;
 	struct buf out = {0};
 
-	/* A number may be written longer than it has to be, so what is printed is parsed again. */
+	/* A number may have leading zeros, so what is printed is parsed again. */
 	if (auth_pam_request_parse(in, arena, &pam)) {
 		auth_pam_request_print(&pam, &out);
 		TS_ASSERT(auth_pam_request_parse(buf_as_str(&out), arena, &pam));

@@ -12,7 +12,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A grant that was read is whole, and can decide. */
+/* A grant that was parsed is complete, and can be used for decisions. */
 static void
 try_record(struct str bytes)
 {
@@ -88,8 +88,8 @@ try_until(struct str bytes)
 
 	if (auth_until_parse(bytes, &until)) {
 		auth_until_print(until, &out);
-		/* The last day's end is in a year of five digits, the first with an offset before
-		 * 1970. */
+		/* The last day ends in a year with five digits, and an offset may put the first
+		 * before 1970. */
 		if (until >= 0 && until < 253402300800)
 			TS_ASSERT(auth_until_parse(buf_as_str(&out), &again) && again == until);
 	}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Header fields: encoded words (RFC 2047), parameters and their continuations
- * and charsets (RFC 2231), addresses, subjects, and charsets converted in
- * pieces.  The first byte chooses the charset and the pieces.  What is text
- * for people must be well-formed UTF-8, pieces must give what the whole gives.
+ * Header fields: encoded words (RFC 2047), parameters with their continuations and charsets (RFC
+ * 2231), addresses, subjects, and charsets converted in pieces.  The first byte chooses the charset
+ * and the pieces.  Text for people must be well-formed UTF-8, and pieces must give the same result
+ * as the whole.
  */
 #include "base/err.h"
 #include "mail/address.h"
@@ -36,7 +36,7 @@ check_params(struct str value)
 		TS_ASSERT(!p.v[i].extended || out.n == 0 || str_is_utf8(buf_as_str(&out)));
 		out.n = 0;
 	}
-	/* Less of it has no parameter that the whole has not. */
+	/* A prefix has no parameter that the whole does not have. */
 	mail_params_read(&less, value, value.n / 2);
 	TS_ASSERT(less.n <= p.n || p.extended || p.joined.n > 0);
 	mail_params_fini(&less);
@@ -73,7 +73,7 @@ check_value(struct str value)
 	buf_fini(&base);
 }
 
-/* In pieces it is what it is as a whole. */
+/* Pieces must give the same result as the whole. */
 static void
 check_words(struct str value, size_t step)
 {

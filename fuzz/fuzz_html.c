@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * HTML to text.  The first byte says how long the pieces are; they must give what the
- * whole gives, UTF-8 must stay UTF-8, and a page without < and & is its own text.
+ * HTML to text.  The first byte is the length of the pieces, which must give the same result as the
+ * whole; UTF-8 must stay UTF-8, and a page without < and & is its own text.
  */
 #include "base/err.h"
 #include "mail/text/html.h"

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Layers of a stream: a peer that sends anything, in pieces of any size, into a layer of packets
- * and one above it that expands, pushed and popped at any time.  What is shown must be what a
- * decoder without buffers makes of the same bytes, and no input is shown that came before a layer
- * ended.
+ * Layers of a stream: a peer sends anything, in pieces of any size, into a layer of packets and an
+ * expanding one above it, which are pushed and popped at any time.  The consumer must see what a
+ * decoder without buffers makes of the same bytes, and no input that came before a layer ended.
  *
- * The input: a byte of how (segment, window), then bytes of the wire.  The consumer takes lines; a
- * line that begins with '+' or 'z' pushes a layer, one with '-' pops all when it may.
+ * The input: a byte for segment and window, then the peer's bytes.  The consumer reads lines; a
+ * line that begins with '+' or 'z' pushes a layer, one with '-' pops all if it may.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -29,7 +28,7 @@ struct peer {
 	uint64_t shown;
 };
 
-/* A byte of length, that many bytes, each xor KEY. */
+/* A packet: its length in one byte, then the bytes, each xor KEY. */
 static bool
 packets_decode(
     struct stream_layer *layer, struct str in, size_t room, struct buf *out, size_t *used_r)
@@ -63,7 +62,7 @@ packets_encode(struct stream_layer *layer, struct str in, struct buf *out)
 	return true;
 }
 
-/* Each byte but line ends stands for EXPAND of it; may end behind each line. */
+/* Each byte except line ends expands to EXPAND bytes; the layer may end after each line. */
 static bool
 expand_decode(
     struct stream_layer *layer, struct str in, size_t room, struct buf *out, size_t *used_r)
@@ -179,7 +178,7 @@ on_closed(void *arg, enum stream_end why)
 
 	(void)why;
 	p->closed = true;
-	/* They are the owner's again, who frees them. */
+	/* They belong to the owner again, who frees them. */
 	mem_wipe(&p->packets, sizeof(p->packets));
 	mem_wipe(&p->doubled, sizeof(p->doubled));
 }
@@ -195,7 +194,7 @@ quiet(enum log_level level, const char *context, const char *text, void *arg)
 	(void)arg;
 }
 
-/* How many bytes are shown until the stream stands still. */
+/* How many bytes the consumer sees until the stream is idle. */
 static uint64_t
 run(const uint8_t *data, size_t n, size_t segment, size_t window)
 {
@@ -230,7 +229,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	log_set_sink(quiet, NULL);
 	if (n < 1 || n > LONGEST)
 		return 0;
-	/* In one piece, and in pieces: what was early is early in both. */
+	/* All at once and in pieces: what is too early is too early in both. */
 	TS_ASSERT(run(data + 1, n - 1, 0, SIZE_MAX) ==
 	          run(data + 1, n - 1, data[0] % 16 + 1, data[0] / 16));
 	return 0;

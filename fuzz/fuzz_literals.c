@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Literals (RFC 9051 section 4.3, RFC 7888, RFC 3516): the framer over what a
- * client sends, once with all of it there, and again in pieces of one byte and
- * of some.  It must find the same commands, literals and faults each time,
- * whether a literal is taken in, streamed past or refused.  The first byte
- * chooses the pieces and the limits.
+ * Literals (RFC 9051 section 4.3, RFC 7888, RFC 3516): runs the framer over a client's bytes, once
+ * all at once, then in pieces of one byte and of several.  It must always find the same commands,
+ * literals and faults, whether a literal is kept, streamed or refused.  The first byte chooses the
+ * pieces and the limits.
  */
 #include "base/buf.h"
 #include "base/err.h"
@@ -14,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct walk {
 	struct str all;
-	size_t start, there; /* the command's first byte; what has come */
+	size_t start, there; /* the command's first byte; the bytes that have arrived */
 	size_t step;
 	struct wire_frame f;
 	struct buf *log;
@@ -55,7 +54,7 @@ refuse(struct walk *w)
 	return true;
 }
 
-/* Those of an odd size go elsewhere, the others are part of the command. */
+/* Literals of odd size are streamed, the others are part of the command. */
 static bool
 literal(struct walk *w)
 {

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Delivery: one LMTP connection on a server with the mem engine, on a fake
- * loop, with users a and b, aliases, and a small limit for messages.  The
- * input is what the client sends.  The byte 0xff is an escape, the next byte
- * says what happens:
+ * Delivery: one LMTP connection to a server with the mem engine, on a fake loop, with users a and
+ * b, aliases, and a small limit for messages.  The input is what the client sends.  The byte 0xff
+ * is an escape; the next byte says what happens:
  *	p     what was sent so far arrives
  *	b     … a byte at a time
  *	a     a minute passes
@@ -13,8 +12,7 @@
  *	d     the client is gone; it connects anew when it sends again
  *	x     a and b expunge all they have, between two steps of a delivery at will
  *	s     the server goes down, as far as connections are concerned
- * Whatever is not a reply of RFC 5321's shape ends the run, and so does anything
- * that is left at the end.
+ * Anything but valid replies of RFC 5321 ends the run, as does anything left at the end.
  */
 #include <roaring/roaring.h>
 
@@ -55,7 +53,7 @@ site_begin(struct lmtp_site *s)
 	add_alias(s->site, STR("@example.net"), STR("t"), STR("a+Work"));
 }
 
-/* Lines that begin with three digits, and end in CRLF. */
+/* Lines that begin with three digits and end in CRLF. */
 static void
 check_replies(struct buf *out)
 {
@@ -109,7 +107,7 @@ static void
 event(struct lmtp_site *s, struct buf *pending, uint8_t what)
 {
 	deliver(s, pending, what == 'b' ? 1 : 0);
-	if (what == 'x') { /* before the loop runs: between the steps that it would take */
+	if (what == 'x') { /* before the loop runs: between its steps */
 		expunge(s->site, STR("a@example.net"));
 		expunge(s->site, STR("b@example.net"));
 	} else if (what == 'a')

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Mail from files: the readers of Maildir and mbox, and the stream between a
- * command and an operation.  The first byte says what the rest is:
+ * Mail from files: the readers for Maildir and mbox, and the stream between a command and an
+ * operation.  The first byte says what the rest is:
  *	s   a stream as it is
  *	r   records, each with the byte 0xff before it, then its tag; length and
  *	    checksum are filled in
  *	m   a Maildir's files, each with the byte 0xff before it, then its path
  *	    ("cur/1:2,S", ".Sent/new/2", "dovecot-uidlist"), a LF, what is in it
  *	b B an mbox file; B: as --mboxo and --keep-headers want it
- * A stream gives the same records whatever the pieces are that it comes in.
- * What a reader makes must be a whole stream, its keywords atoms.
+ * A stream gives the same records in whatever pieces it arrives.  A reader must make a complete
+ * stream whose keywords are atoms.
  */
 #include <ftw.h>
 #include <stdio.h>
@@ -54,7 +54,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argc, (void)argv;
 	TS_ASSERT(mkdtemp(folder) != NULL);
 	TS_ASSERT(atexit(remove_folder) == 0);
-	/* The readers say there what they leave out; libFuzzer has kept its own. */
+	/* The readers report there what they leave out; libFuzzer keeps a copy of its own. */
 	stderr = fopen("/dev/null", "w");
 	return 0;
 }
@@ -98,7 +98,7 @@ add(struct digest *d, const struct mailstream_record *rec, bool atoms)
 			d->sum = XXH3_64bits_withSeed(part[i].p, part[i].n, d->sum);
 }
 
-/* Takes all records that are there; false: the stream is bad. */
+/* Takes all complete records; false: the stream is invalid. */
 static bool
 drain(struct mailstream_in *in, struct digest *d, bool atoms)
 {

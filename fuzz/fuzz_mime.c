@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any bytes as a message: summary, sections, decoders, search.  Checked: all
- * ranges lie in the message, and what goes out to clients follows the grammar
- * of RFC 9051 section 9.  The first byte chooses limits, and whether the
- * summary is damaged afterwards (with a good checksum) and opened again.
+ * Any bytes as a message: summary, sections, decoders, search.  All ranges must lie in the message,
+ * and output for clients must follow the grammar of RFC 9051 section 9.  The first byte chooses
+ * limits, and whether to damage the summary afterwards (with a valid checksum) and open it again.
  */
 #include <stdlib.h>
 #include <xxhash.h>
@@ -203,8 +202,8 @@ one_part(struct check *c, bool extended)
 	want(c, ' ');
 	number(c);
 	TS_ASSERT(!str_ieq(type, STR("multipart")));
-	/* In IMAP4rev1 message/global is a part like others (RFC 3501 knows media-message as RFC822
-	 * alone). */
+	/* In IMAP4rev1 message/global is an ordinary part (media-message of RFC 3501 is only
+	 * RFC822). */
 	if (str_ieq(type, STR("message")) &&
 	    (str_ieq(subtype, STR("rfc822")) || (str_ieq(subtype, STR("global")) && at(c, ' ') &&
 	                                            c->end - c->p > 1 && c->p[1] == '('))) {
@@ -315,7 +314,7 @@ use_part(const struct mail_part *p, struct str message)
 		    header.n - i <= 5, &out);
 	mail_choice_fini(&choice);
 	mail_choice_fini(&others);
-	/* Each field is in one of them, the empty line in both; nothing behind it is. */
+	/* Each field is in one of them, the empty line in both; nothing follows it. */
 	TS_ASSERT(out.n <= header.n + 2);
 	TS_ASSERT(mail_header_len(header) < header.n || out.n >= header.n);
 	while (mail_field_next(&header, &f)) {
@@ -358,7 +357,7 @@ use_summary(const struct mail_summary *s, struct str message)
 		struct str t = mail_summary_text(s, (enum mail_text)i);
 
 		TS_ASSERT(
-		    t.n == 0 || memchr(t.p, t.p[t.n - 1], t.n) != NULL); /* all of it can be read */
+		    t.n == 0 || memchr(t.p, t.p[t.n - 1], t.n) != NULL); /* all of it is readable */
 	}
 	walk_sections(s, path, 0, &budget);
 }
@@ -385,7 +384,7 @@ use_search(const struct mail_summary *s, struct str message)
 	mail_search_free(&search);
 }
 
-/* Changes four bytes a time and mends the checksum, so that the checks behind it are reached. */
+/* Changes four bytes at a time and corrects the checksum, to reach the checks after it. */
 static void
 damage(struct buf *b, const uint8_t *data, size_t size)
 {
@@ -406,7 +405,7 @@ quiet(enum log_level level, const char *context, const char *text, void *arg)
 	(void)arg;
 }
 
-/* In steps of some size: the same bytes. */
+/* Reading in steps of any size must give the same bytes. */
 static void
 use_steps(struct str message, const struct mail_limits *limits, size_t budget, struct str at_once)
 {

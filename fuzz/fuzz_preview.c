@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Previews of any bytes: UTF-8 without controls, of bounded length, of so many bytes, and the same
- * in pieces as in the summary.  The first byte says how long the pieces are.
+ * Previews of any bytes: UTF-8 without control characters, limited in characters and bytes, and in
+ * pieces the same as in the summary.  The first byte is the length of the pieces.
  */
 #include "base/err.h"
 #include "mail/preview.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The PROXY header, whole and in pieces.  A header is recognised at one length
- * and at no shorter one; what is refused stays so with more behind it; a header
- * whose address was told gives one that can be printed and read again.
+ * The PROXY header, whole and in pieces.  A header is recognised at one length and at no shorter
+ * one; a refused one stays refused when more follows; an address from a header can be printed and
+ * parsed again.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static enum proxy_result
 parse(const uint8_t *data, size_t n, struct proxy_header *h)
 {
-	/* A copy of that size, so that a byte read behind it is seen. */
+	/* A copy of exactly that size, to expose reading beyond it. */
 	char *copy = malloc(n > 0 ? n : 1);
 	enum proxy_result result;
 

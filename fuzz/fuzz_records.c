@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any bytes as the value of a record of the store, its checksum being right.  The
- * first byte says as what:
+ * Any bytes as the value of a record of the store, with a correct checksum.  The first byte says
+ * which kind:
  *
  *	b d h j   an index block, a change record, a header, a set of expunged UIDs
  *	s u g     a summary, a user, a grant
  *
- * What can be read can be written, and read again with the same result.
+ * What can be decoded can be encoded, and decoded again to the same.
  */
 #include "auth/grant/grant.h"
 #include "auth/user/user.h"

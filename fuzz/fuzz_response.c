@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The parsers of responses over bytes of a server.  The first byte chooses the
- * dialect; the framer finds the responses.  What was parsed is printed, and must
- * parse again to the same.
+ * Runs the parsers of responses over a server's bytes.  The first byte chooses the dialect; the
+ * framer finds the responses.  Results are printed, and must parse again to the same.
  */
 #include "base/err.h"
 #include "same.h"
@@ -32,7 +31,7 @@ struct run {
 	struct buf b;
 };
 
-/* The cursor goes to what was printed, behind its name. */
+/* Moves the cursor to the printed text, after its name. */
 static struct wire_in *
 again(struct run *r)
 {
@@ -78,7 +77,7 @@ run_status(struct run *r)
 	return true;
 }
 
-/* A prefix that is no name has no spelling. */
+/* A prefix that is not a mailbox name has no spelling. */
 static bool
 run_namespace(struct run *r)
 {
@@ -170,7 +169,7 @@ run_esearch(struct run *r)
 	if (!wire_in_esearch(&r->in, &x))
 		return false;
 	if (!str_is_ascii(x.tag) || has_line_end(x.tag))
-		return true; /* no tag is such */
+		return true; /* not a valid tag */
 	wire_out_esearch(&r->b, &x);
 	TS_ASSERT(wire_in_esearch(again(r), &y) && same_esearch(&x, &y));
 	return true;
@@ -200,7 +199,7 @@ run_cond(struct run *r, enum wire_cond cond)
 		return false;
 	if (x.text.n == 0 || x.text.p[0] == '[' ||
 	    has_line_end(str_range(r->in.start, x.text.p + x.text.n)))
-		return true; /* printed in another way */
+		return true; /* printed differently */
 	wire_out_code(&code, r->dialect, &x.code);
 	wire_out_cond(&r->b, r->head.tag, cond, buf_as_str(&code), x.text);
 	buf_fini(&code);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Mechanisms: the first byte chooses one and what the channel has, then come
- * the client's messages, an LF behind each; and the same text as a server's to
- * the client's side of SCRAM, or the parts of a message with a token.  "%N" stands for the nonce
- * and "%P" for the proof that a real client would send, or nothing would come past them.
+ * Mechanisms: the first byte chooses one and what the channel has; then come the client's messages,
+ * each followed by an LF.  The same text also serves as a server's messages to the client side of
+ * SCRAM, or as the parts of a message with a token.  "%N" stands for the nonce and "%P" for the
+ * proof that a real client would send, without which nothing would get past them.
  */
 #include <stdint.h>
 
@@ -25,7 +25,7 @@ replace(struct str in, struct str nonce, struct str proof, struct buf *out)
 	}
 }
 
-/* What a client that knows the password answers to the challenge. */
+/* The response of a client that knows the password. */
 static void
 honest(const struct sasl_exchange *x, struct buf *nonce, struct buf *proof)
 {
@@ -43,7 +43,7 @@ honest(const struct sasl_exchange *x, struct buf *nonce, struct buf *proof)
 		    .nonce = {nonce->p, cut}};
 		struct sasl_scram_client *c;
 
-		/* Ours is at the end, of 24 characters. */
+		/* Ours is at the end, with 24 characters. */
 		if (nonce->n - cut != 24)
 			continue;
 		c = sasl_scram_client_new(&o);
@@ -111,7 +111,7 @@ serve(unsigned char choice, struct str rest)
 	buf_fini(&proof);
 }
 
-/* What our client says of the parts, our server takes, with the same parts. */
+/* Our server must accept what our client makes of the parts, and read the same parts. */
 static void
 bearer(bool xoauth2, struct str rest)
 {

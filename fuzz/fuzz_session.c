@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whole sessions: two clients of one user on a server with the mem engine, on
- * a fake loop.  The input is what they send.  The byte 0xff is an escape, the
- * next byte says what happens:
+ * Whole sessions: two clients of one user on a server with the mem engine, on a fake loop.  The
+ * input is what they send.  The byte 0xff is an escape; the next byte says what happens:
  *	1 2   the bytes that follow are this client's
  *	p     what was sent so far arrives
  *	b     … a byte at a time
@@ -11,8 +10,8 @@
  *	u     the next commit's outcome is unknown
  *	f     … finds the disk full
  *	d     the client is gone; it connects anew when it sends again
- * At the end everybody goes, and nothing may be left: the arenas of the loop,
- * references on accounts and mailboxes (the store asserts that).
+ * At the end everybody disconnects, and nothing may be left: arenas of the loop, references to
+ * accounts and mailboxes (the store asserts that).
  */
 #include "base/log.h"
 #include "site.h"
@@ -25,7 +24,7 @@ no_log(enum log_level level, const char *context, const char *text, void *arg)
 	(void)level, (void)context, (void)text, (void)arg;
 }
 
-/* Made once: a certificate, and a disk with users and mail, of which each run gets an image. */
+/* Made once: a certificate, and a disk with users and mail, which each run copies. */
 static struct tls_slot *tls;
 static struct engine_mem_disk *disk;
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sets and modified UTF-7.  The first byte chooses: a set is printed and
- * parsed to the same again, and resolving keeps its members; a name decodes
- * and encodes to the very same bytes, and the other way round.
+ * Sets and modified UTF-7.  The first byte chooses: a set prints to one that parses to the same,
+ * and resolving keeps its members; a name decodes and encodes to the same bytes, and vice versa.
  */
 #include "base/err.h"
 #include "wire/set.h"

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A whole store of known mail in which records are changed, with the right
- * checksums:
+ * A whole store of known mail in which records are changed, with correct checksums:
  *	r KEY AT LENGTH bytes: bytes of the value of the KEYth record
  *	v KEY LENGTH bytes: its whole value
  *	x KEY: the record goes
  *	k LENGTH key LENGTH value: a record of any key
- * Then it is opened, checked, read and folded, checked with repair and checked
- * again: a repair leaves nothing to be found but keys it does not know.
+ * Then it is opened, checked, read and folded, checked with repair and checked again: after a
+ * repair, only unknown keys may be found.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,7 +95,7 @@ inbox_of(struct store *store, const char *name)
 	return mailbox;
 }
 
-/* Properties, messages that two users have, and one that is gone and in the queue yet. */
+/* Adds properties, messages that two users share, and a removed one that is still in the queue. */
 static void
 add_more(void)
 {
@@ -124,7 +123,7 @@ add_more(void)
 	store_close(&store);
 }
 
-/* Users, an alias, mailboxes with some history; once. */
+/* Makes users, an alias, and mailboxes with some history; once. */
 static void
 make(void)
 {
@@ -170,7 +169,7 @@ put(struct engine_batch *batch, struct str key, struct str body)
 	buf_fini(&b);
 }
 
-/* One change of the input. */
+/* Makes one of the input's changes. */
 static void
 change(struct rd *r, struct engine_batch *batch)
 {
@@ -222,7 +221,7 @@ one_alias(const struct auth_alias *a, void *arg)
 	return true;
 }
 
-/* What a repair may leave: keys that this version does not know are not its to judge. */
+/* A repair may leave only keys that this version does not know. */
 static void
 tell(const struct check_finding *f, void *arg)
 {
@@ -244,7 +243,7 @@ check(struct store *store, bool repair, bool *clean)
 	(void)!store_check(store, &opt, &r);
 }
 
-/* What a server does with it. */
+/* Uses the store as a server does. */
 static void
 use(struct store *store)
 {

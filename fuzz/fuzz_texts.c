@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any bytes as a catalogue (.mo): it is refused with a reason, or what it says can go into a line.
- * And as a format with its translation, a NUL between them: if that is taken, libc must find the
- * same values in both.
+ * Any bytes as a catalogue (.mo): it is refused with a reason, or its texts can be printed on one
+ * line.  And as a format with its translation, separated by a NUL: if that is accepted, libc must
+ * find the same arguments in both.
  */
 #include <printf.h>
 
@@ -53,7 +53,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	english = str_of(buf_cstr(&all));
 	said = english.n < size ? english.p + english.n + 1 : "";
 	percent = str_chr(english, '%');
-	/* A percent sign at the end is none of a format. */
+	/* A percent sign at the end is not a conversion. */
 	if (texts_same_conversions(english.p, said) && (percent == NULL || percent[1] != '\0'))
 		compare_values(english.p, said);
 	buf_fini(&all);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tokens and what is said of them.  The first byte chooses: a token as it
- * comes; a header and claims in JSON, an LF between them, that are signed as an
- * issuer would (or nothing would come past the signature); a file of keys; the
- * answer of an introspection endpoint; a request to the helper.
+ * Tokens and information about them.  The first byte chooses: a token as it is; a header and claims
+ * in JSON, separated by an LF, which are signed as an issuer would (or nothing would get past the
+ * signature); a key file; the response of an introspection endpoint; a request to the helper.
  */
 #include <openssl/evp.h>
 #include <stdint.h>
@@ -24,7 +23,7 @@ static const struct str audience = STR("imap"), scope = STR("mail");
 static void
 make_keys(void)
 {
-	/* In base64url SECRET is this. */
+	/* SECRET in base64url. */
 	static const struct str text =
 	    STR("{\"keys\":[{\"kty\":\"oct\",\"kid\":\"s\",\"k\":"
 	        "\"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVmMDEyMzQ1Njc4OWFi"
@@ -50,7 +49,7 @@ claim_rules(unsigned char choice)
 	    .expires = true};
 }
 
-/* True: it was taken. */
+/* True: accepted. */
 static bool
 verify(unsigned char choice, struct str token)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Binary parts to base64.  The first byte says how long the pieces are; they must give
- * what the whole gives, nothing is left to do afterwards, and the parts of the message are the
- * same, with the same bytes once decoded.
+ * Binary parts to base64.  The first byte is the length of the pieces, which must give the same
+ * result as the whole; a second pass changes nothing, and the message keeps its parts, with the
+ * same bytes once decoded.
  */
 #include "base/err.h"
 #include "mail/summary.h"

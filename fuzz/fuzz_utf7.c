@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Modified UTF-7 (RFC 3501 section 5.1.3).  What decodes is well-formed UTF-8
- * and encodes to the same bytes; text that is UTF-8 goes there and back.
- * Another implementation, ICU's converter, must be of the same opinion about
- * what a name that we take means, and how it is written.
+ * Modified UTF-7 (RFC 3501 section 5.1.3).  What decodes is well-formed UTF-8 and encodes to the
+ * same bytes; UTF-8 text survives both ways.  Another implementation, ICU's converter, must agree
+ * on what an accepted name means and how it is written.
  */
 #include <unicode/ucnv.h>
 
@@ -12,7 +11,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* From one encoding to the other; false: ICU refuses it. */
+/* Converts from one encoding to another; false: ICU refuses it. */
 static bool
 icu(const char *to, const char *from, struct str in, struct buf *out)
 {

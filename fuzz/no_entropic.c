@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For fuzzers of a whole server: without libFuzzer's entropic schedule, whose
- * bookkeeping grows with the features of all inputs and costs more than a run.
+ * For fuzzers of a whole server: turns off libFuzzer's entropic schedule, whose bookkeeping grows
+ * with the features of all inputs and costs more than a run.
  */
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
@@ -15,7 +15,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	if (n < 1 || n > 62)
 		return 0;
 	args[0] = (*argv)[0];
-	args[1] = off; /* what is given behind it counts */
+	args[1] = off; /* later options override it */
 	for (int i = 1; i < n; i++)
 		args[i + 1] = (*argv)[i];
 	*argv = args;

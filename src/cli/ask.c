@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Requests of the command line: to the server, or to a process of our own. */
+/* Requests from the command line: to the server, or to a process of our own. */
 #include "cli/ask.h"
 
 #include <errno.h>
@@ -21,7 +21,7 @@
 
 /* ---- without a server ---- */
 
-/* An operation that wants the store to stand still; false: this is not one. */
+/* Runs an operation that needs a store at rest; false: this is not one. */
 static bool
 run_still(struct conf *conf, struct str wire, const struct channel *ch)
 {
@@ -69,7 +69,7 @@ limit(struct conf *conf, const struct ops *ops, struct quota_rules **rules_r)
 	store_quota_source(ops->store, &source);
 }
 
-/* The whole of the process that plays the server. */
+/* The process that stands in for the server. */
 static void
 run_here(struct conf *conf, struct str wire, int fd)
 {
@@ -78,7 +78,7 @@ run_here(struct conf *conf, struct str wire, int fd)
 	struct ops ops = {.find = ops_find};
 	struct quota_rules *rules;
 
-	/* Else files of root would be left in the store. */
+	/* Otherwise files owned by root would be left in the store. */
 	if (s->user.n > 0 && geteuid() == 0 && !privileges_drop(s))
 		return;
 	if (run_still(conf, wire, &ch))
@@ -95,7 +95,7 @@ run_here(struct conf *conf, struct str wire, int fd)
 	}
 }
 
-/* A descriptor to speak with it; -1: errno. */
+/* Forks it and returns a descriptor to talk to it; -1: errno. */
 static int
 start_here(struct conf *conf, struct str wire, pid_t *pid_r)
 {
@@ -103,11 +103,11 @@ start_here(struct conf *conf, struct str wire, pid_t *pid_r)
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
 		return -1;
-	(void)fflush(NULL); /* or both would write what is in the buffers */
+	(void)fflush(NULL); /* or both would write the buffered output */
 	*pid_r = fork();
 	if (*pid_r == 0) {
 		close(pair[0]);
-		/* Ctrl-C ends the command; this ends in good order when it finds it gone. */
+		/* Ctrl-C ends the command; when this process notices, it ends in an orderly way. */
 		(void)signal(SIGINT, SIG_IGN);
 		run_here(conf, wire, pair[1]);
 		(void)fflush(NULL);
@@ -186,8 +186,8 @@ needs_server(struct str wire)
 	return op != NULL && op->needs_server;
 }
 
-/* Without a configuration nobody has said that there shall be a store at the default place.  One
- * that is there is meant. */
+/* Without a configuration, nobody has asked for a store in the default place; but one that exists
+ * is used. */
 static bool
 may_begin(const struct args *args, const struct conf *conf)
 {
@@ -228,7 +228,7 @@ ask_conf(const struct args *args, struct conf *conf, struct str wire, const stru
 	return code;
 }
 
-/* A server that runs has a configuration in force, whatever faults the file may have now. */
+/* A running server has a configuration in force, whatever faults the file may have by now. */
 static bool
 ask_running(const struct args *args, struct str wire, const struct talk_bulk *bulk, struct buf *out,
     int *code_r)

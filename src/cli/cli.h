@@ -3,12 +3,12 @@
 #define CLI_CLI_H
 /*
  * cli: the command line.  main.c finds the subcommand in the tables below; ask.h has its request
- * carried out; help.h, topics.h and manual.h tell of it.  cmd/ has a file for each group of
+ * carried out; help.h, topics.h and manual.h explain it.  cmd/ has a file for each group of
  * subcommands.  Start with main.c and cmd/alias.c.
  */
 #include "conf/args.h"
 
-/* Each in the file of that name in cli/cmd, and ends in a row without name. */
+/* Each is in the file of that name in cli/cmd, and ends in a row without a name. */
 extern const struct args_cmd cli_alias_cmds[];
 extern const struct args_cmd cli_grant_cmds[];
 extern const struct args_cmd cli_user_cmds[];
@@ -24,7 +24,7 @@ extern const struct args_cmd cli_mailbox_cmds[];
 extern const struct args_cmd cli_quota_cmds[];
 extern const struct args_cmd cli_sessions_cmds[];
 
-/* The end of a plural. */
+/* The plural ending. */
 #define CLI_S(n) ((n) == 1 ? "" : "s")
 
 #define CLI_CONFIG_OPT                                                                             \

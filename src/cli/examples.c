@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Examples of all commands. */
+/* Examples for all commands. */
 #include "cli/examples.h"
 
 #include <stddef.h>

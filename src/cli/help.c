@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The list of commands, and what `turnstone help` tells of them and of the topics. */
+/* The list of commands, and what `turnstone help` says about them and about topics. */
 #include "cli/help.h"
 
 #include <stdio.h>
@@ -68,7 +68,7 @@ help_find(int argc, char **argv, int *words_r)
 	return found;
 }
 
-/* Those of a group ("user"), or all. */
+/* Lists those of a group ("user"), or all. */
 static void
 list_cmds(FILE *f, const char *group)
 {
@@ -81,7 +81,7 @@ list_cmds(FILE *f, const char *group)
 			fprintf(f, "  %-16s %s\n", c->name, c->help);
 }
 
-/* The sections of the configuration: each is a topic too. */
+/* Lists the sections of the configuration: each is also a topic. */
 static void
 list_sections(FILE *f)
 {
@@ -110,7 +110,7 @@ help_usage(FILE *f)
 	fprintf(f, "\nMore: turnstone help COMMAND, TOPIC or OPTION\n");
 }
 
-/* Text from column `at` on, in lines of at most WIDTH; further ones are indented likewise. */
+/* Prints text from column `at`, in lines of at most WIDTH; further lines are indented to match. */
 static void
 wrap(const char *text, size_t at)
 {
@@ -174,7 +174,7 @@ help_cmd(const struct args_cmd *c)
 	show_examples(c);
 }
 
-/* Is it the first word of commands ("user")? */
+/* Whether this is the first word of any commands ("user"). */
 static bool
 is_group(const char *word)
 {
@@ -204,7 +204,7 @@ words_add(struct words *w, struct str word)
 	memcpy(w->p[w->n++], word.p, word.n);
 }
 
-/* The name as a whole, and its first part. */
+/* Adds the whole name, and its first part. */
 static void
 words_add_parts(struct words *w, const char *name, const char *end)
 {
@@ -290,7 +290,7 @@ show_topic(const char *name)
 	return found;
 }
 
-/* Of a command or a group of them: `who` and `user` are options, too. */
+/* For a command or a group that shares its name with options: `who` and `user`. */
 static void
 show_option_too(const char *name)
 {
@@ -301,8 +301,8 @@ show_option_too(const char *name)
 	buf_fini(&out);
 }
 
-/* `user`: its commands, and the topic or the options of that name after them.  A topic that also
- * has commands (`config`) is what one looks for first. */
+/* `user`: its commands, then the topic or the options of that name.  If a topic also has commands
+ * (`config`), the topic comes first. */
 static void
 help_group(const char *name)
 {

@@ -56,7 +56,7 @@ main(int argc, char **argv)
 		return EXIT_USAGE;
 	code = cmd->run(&args);
 	args_fini(&args);
-	/* What was asked for may not have got out: a full disk, say. */
+	/* The output may be incomplete: a full disk, say. */
 	if ((fflush(stdout) != 0 || ferror(stdout)) && code == EXIT_OK) {
 		fprintf(stderr, "turnstone: cannot write the output: %s\n", strerror(errno));
 		code = EXIT_FAILED;

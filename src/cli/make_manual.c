@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* usage: make_manual turnstone.1|turnstone.conf.5    prints the page; SOURCE_DATE_EPOCH gives its
+/* usage: make_manual turnstone.1|turnstone.conf.5    prints the page; SOURCE_DATE_EPOCH sets its
  * date */
 #include <stdio.h>
 #include <stdlib.h>

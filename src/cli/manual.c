@@ -20,7 +20,7 @@ page_begin(const char *date, const char *title, const char *section, struct buf 
 	buf_printf(out, ".Dd %s\n.Dt %s %s\n.Os Turnstone\n.Sh NAME\n", date, title, section);
 }
 
-/* A line that stays as it is: nothing in it is markup, a blank line ends no paragraph. */
+/* A literal line: nothing in it is markup, and a blank line does not end a paragraph. */
 static void
 literal_line(struct str line, struct buf *out)
 {
@@ -37,7 +37,7 @@ literal_line(struct str line, struct buf *out)
 
 enum block { BLOCK_NONE, BLOCK_TEXT, BLOCK_LITERAL };
 
-/* Paragraphs as topics.h describes them. */
+/* Paragraphs as in topics.h. */
 static void
 paragraphs(struct str text, struct buf *out)
 {
@@ -113,7 +113,7 @@ cmd_section(const struct args_cmd *c, struct buf *out)
 		put_roff(out, c->operands);
 	}
 	buf_putc(out, '\n');
-	/* As in the list of commands, where it is not the beginning of a sentence. */
+	/* As in the list of commands, where it does not begin a sentence. */
 	buf_printf(out, "%c", ascii_upper((unsigned char)c->help[0]));
 	put_roff(out, c->help + 1);
 	buf_puts(out, ".\n");

@@ -2,9 +2,8 @@
 #ifndef CLI_MANUAL_H
 #define CLI_MANUAL_H
 /*
- * The manual pages, in mdoc, made from the tables that the program itself works
- * with: commands and their options, topics of the help, options of the
- * configuration.  So they cannot be out of step with it.
+ * The manual pages, in mdoc, made from the tables that the program itself uses: commands with their
+ * options, help topics, and configuration options.  So they always agree with the program.
  */
 #include "base/buf.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The topics of the help. */
+/* The help topics. */
 #include "cli/topics.h"
 
 #include <string.h>
@@ -155,7 +155,7 @@ const struct topic topics[] = {
     {NULL, NULL, NULL, NULL, NULL},
 };
 
-/* Is the option what the word names, or in the section it names? */
+/* Whether the word names the option, or its section. */
 static bool
 is_of(const struct conf_table *table, const struct conf_opt *opt, const char *word)
 {

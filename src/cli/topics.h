@@ -2,11 +2,11 @@
 #ifndef CLI_TOPICS_H
 #define CLI_TOPICS_H
 /*
- * What `turnstone help TOPIC` tells, and the manual page with it.
+ * The text of `turnstone help TOPIC`, which is also in the manual page.
  *
- * The text is paragraphs with an empty line between them, their lines short
- * enough for a terminal; a paragraph whose lines begin with two blanks stays
- * as it is, line by line; `...` is what one types, or a name.
+ * The text is paragraphs separated by empty lines, their lines short enough for a terminal; a
+ * paragraph whose lines begin with two spaces stays as it is, line by line; `...` encloses what the
+ * user types, or a name.
  */
 #include "base/buf.h"
 
@@ -15,18 +15,17 @@ struct topic {
 	const char *title; /* the heading in the manual page */
 	const char *help;  /* one line */
 	const char *text;
-	void (*more)(struct buf *out); /* appends what is made from tables; may be NULL */
+	void (*more)(struct buf *out); /* appends what is generated from tables; may be NULL */
 };
 
-extern const struct topic topics[]; /* ends in a row without name */
+extern const struct topic topics[]; /* ends in a row without a name */
 /*
- * Appends the options of a section ("tls", "timeouts"), or one option
- * ("limits.line"), as they stand in the sample file, under a line for each
- * table they are from.  False: there are none.
+ * Appends the options of a section ("tls", "timeouts"), or one option ("limits.line"), as in the
+ * sample file, below a line for each table they come from.  False: unknown.
  */
 bool topic_options(const char *word, struct buf *out);
-/* NULL: there is none. */
+/* NULL: unknown. */
 const struct topic *topic_find(const char *name);
-/* Appends the whole. */
+/* Appends the whole topic. */
 void topic_text(const struct topic *topic, struct buf *out);
 #endif

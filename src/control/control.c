@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The control socket: bound, accepted on, its connections counted. */
+/* The control socket: binding it, accepting and counting connections. */
 #include "control/control.h"
 
 #include <errno.h>
@@ -18,8 +18,8 @@
 struct control {
 	char *path;
 	int fd;
-	int stopping; /* readable: operations shall end; nobody reads it */
-	int closing;  /* readable: the accepting thread shall end */
+	int stopping; /* readable: operations must end; nobody reads it */
+	int closing;  /* readable: the accepting thread must end */
 	struct ops ops;
 	unsigned most;
 	int64_t patience;
@@ -62,7 +62,7 @@ control_dial(const char *path)
 	return -1;
 }
 
-/* Says why, without a wait: it fits into the socket's buffer. */
+/* Says why, without waiting: the text fits into the socket's buffer. */
 static void
 turn_away(int fd, const char *why)
 {
@@ -111,7 +111,7 @@ visit_thread(void *arg)
 	return NULL;
 }
 
-/* Counted in; false: too many. */
+/* Counts a connection; false: too many. */
 static bool
 count_in(struct control *control)
 {
@@ -193,10 +193,10 @@ bind_socket(const char *path)
 			close(fd);
 		return -1;
 	}
-	/* What a killed server left; never a file that has another use. */
+	/* Removes the socket of a killed server, but never any other file. */
 	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
 		unlink(path);
-	/* Nobody may connect between bind and a chmod. */
+	/* Nobody may connect before the mode is set. */
 	old = umask(0177);
 	rc = bind(fd, (struct sockaddr *)&addr, sizeof(addr));
 	umask(old);

@@ -16,14 +16,14 @@ struct dialogue {
 	pthread_t thread;
 	bool started;
 	bool wanted; /* the operation waits for a question */
-	bool asked;  /* there is one */
+	bool asked;  /* there is a question */
 	bool done;   /* speak() has returned */
-	bool over;   /* the request is */
+	bool over;   /* the request is over */
 	struct str question;
-	struct buf answer; /* not yet cut into items */
+	struct buf answer; /* not yet split into items */
 	bool (*item)(char type, struct str bytes, void *arg);
 	void *item_arg;
-	bool bad; /* item() gave false */
+	bool bad; /* item() returned false */
 
 	void (*speak)(struct dialogue *d, void *arg);
 	void *arg;
@@ -42,14 +42,15 @@ speaker_thread(void *arg)
 	return NULL;
 }
 
-/* The operation wants a question: the answer to the last one is complete. */
+/* The operation wants a question: the previous answer is complete. */
 static bool
 give_question(struct buf *bytes, void *arg)
 {
 	struct dialogue *d = arg;
 	bool asked;
 
-	/* Only now: whoever carries the request out may have been forked off before. */
+	/* Start it only now: the process that carries out the request may have to be forked
+	 * first. */
 	if (!d->started && pthread_create(&d->thread, NULL, speaker_thread, d) != 0)
 		TS_WRONG("a thread cannot be started");
 	d->started = true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Frames over a socket, without trust in who is at the other end. */
+/* Frames over a socket, without trusting the other end. */
 #include "control/frame.h"
 
 #include <errno.h>
@@ -31,8 +31,8 @@ channel_over(const struct channel *ch)
 	return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
-/* Until fd can be read or written.  When we shall end the peer gets a moment all the same: to say
- * what it has begun to say, and to learn the result. */
+/* Waits until fd can be read or written.  Even when we must end, the peer gets a moment to finish
+ * what it is sending and to receive the result. */
 static bool
 wait_for(const struct channel *ch, short events)
 {
@@ -57,7 +57,7 @@ wait_for(const struct channel *ch, short events)
 	}
 }
 
-/* Head and bytes in one go: each write wakes the peer up. */
+/* Writes head and bytes at once, because each write wakes the peer. */
 static bool
 write_parts(const struct channel *ch, struct iovec part[2])
 {

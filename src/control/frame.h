@@ -2,8 +2,8 @@
 #ifndef CONTROL_FRAME_H
 #define CONTROL_FRAME_H
 /*
- * What travels between a command and who carries out its request: frames of a
- * type (one byte), a length (four bytes, the highest first) and that many bytes.
+ * What a command and the process that carries out its request exchange: frames of a type (one
+ * byte), a length (four bytes, big-endian) and that many bytes.
  *
  *	command                       server
  *	REQUEST  request.h    ->
@@ -15,8 +15,7 @@
  *	                      <-      TEXT      a piece of the answer's text
  *	                      <-      OK or FAILED  (empty) the end
  *
- * The command speaks only when asked, so neither side ever has to read and
- * write at the same time.
+ * The command sends only when asked, so neither side ever has to read and write at the same time.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -40,29 +39,29 @@ enum { FRAME_BYTES_MAX = 1 << 20 };
 
 struct channel {
 	int fd;
-	int stop;         /* readable when we shall end; the peer then has 2 s; -1: never */
-	int64_t patience; /* milliseconds for a peer that does not get on; -1: for ever */
+	int stop;         /* readable when we must end; the peer then has 2 s; -1: never */
+	int64_t patience; /* milliseconds to wait for a peer that is stuck; -1: no limit */
 };
 
-/* BLOCKING.  False: the peer is gone, or was waited for in vain.  At most FRAME_BYTES_MAX bytes. */
+/* BLOCKING.  False: the peer is gone or timed out.  At most FRAME_BYTES_MAX bytes. */
 bool frame_write(const struct channel *ch, enum frame_type type, struct str bytes);
-/* The same, in as many frames as it takes; none for no bytes. */
+/* The same, in as many frames as needed; none for no bytes. */
 bool frame_write_all(const struct channel *ch, enum frame_type type, struct str bytes);
 
 enum frame_result {
 	FRAME_READ,
-	FRAME_GONE, /* the end of the connection, perhaps within a frame; in vain; we shall end */
-	FRAME_BAD   /* no such type, or too long: this peer is of another version, or no peer */
+	FRAME_GONE, /* the connection ended, perhaps within a frame; timed out; or we must end */
+	FRAME_BAD   /* unknown type, or too long: another version, or not a peer at all */
 };
-/* BLOCKING.  The bytes are appended.  max: the most to take, up to FRAME_BYTES_MAX. */
+/* BLOCKING.  Appends the bytes.  max: the most to accept, up to FRAME_BYTES_MAX. */
 enum frame_result frame_read(
     const struct channel *ch, size_t max, enum frame_type *type_r, struct buf *bytes);
 
-/* Shall we end?  Does not block. */
+/* Whether we must end.  Does not block. */
 bool channel_stopping(const struct channel *ch);
-/* The same, or has the peer gone? */
+/* The same, or whether the peer has gone. */
 bool channel_over(const struct channel *ch);
 
-/* Eight bytes, the highest first (buf_be64()). */
+/* Eight bytes, big-endian (buf_be64()). */
 uint64_t frame_u64(const char *p);
 #endif

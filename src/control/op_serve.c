@@ -12,9 +12,9 @@ enum { PROGRESS_MS = 100, GATHERED_BYTES = 64 << 10 };
 struct channel_io {
 	struct op_io io;
 	const struct channel *ch;
-	uint64_t told_ms; /* when progress was last told; 0: never */
-	/* Bulk data that waits for more of it: what is sent in small pieces would wake the command
-	 * up for each.  It goes out before anything else does. */
+	uint64_t told_ms; /* when progress was last sent; 0: never */
+	/* Bulk data collected before it is sent, since each small piece would wake the command.  It
+	 * is sent before anything else. */
 	struct buf gathered;
 	bool broken, ended;
 };

@@ -50,7 +50,7 @@ hex(char c)
 	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* In place; the result is not longer. */
+/* In place; the result is never longer. */
 static bool
 unescape(char *p, size_t *n)
 {

@@ -2,7 +2,7 @@
 #ifndef CONTROL_REQUEST_H
 #define CONTROL_REQUEST_H
 /*
- * What a command asks of the server, or does by itself when none runs.
+ * What a command asks the server to do, or does itself if none is running.
  *
  * As lines:
  *
@@ -11,8 +11,8 @@
  *	acts-for b* LF
  *	LF
  *
- * the verb, then fields: a key, a blank, the value, in which %, and controls
- * are written as %XX; an empty line ends.  How it travels: frame.h.
+ * the verb, then fields: a key, a space, and the value, in which % and control characters are
+ * written as %XX; then an empty line.  frame.h says how it is sent.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,20 +34,20 @@ struct request {
 	size_t field_count;
 };
 
-/* Building: the wire form directly. */
+/* These build the wire format directly. */
 void request_begin(struct buf *wire, const char *verb);
 void request_put(struct buf *wire, const char *key, struct str value);
 void request_end(struct buf *wire);
 
-/* Appends what a value stands for; false: a % without its two digits. */
+/* Appends the unescaped value; false: a % without two hexadecimal digits. */
 bool request_unescape(struct str value, struct buf *out);
-/* Is the end there? */
+/* Whether the request is complete. */
 bool request_complete(struct str wire);
-/* Copies and unescapes.  False: not a request. */
+/* Copies and unescapes it.  False: not a request. */
 bool request_parse(struct str wire, struct request *req_r);
-/* Wipes. */
+/* Wipes and frees it. */
 void request_fini(struct request *req);
-/* Empty when it is not there. */
+/* Empty if missing. */
 struct str request_get(const struct request *req, const char *key);
 bool request_has(const struct request *req, const char *key);
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rows of values: written, read, printed. */
+/* Writing, reading and printing rows of values. */
 #include "control/rows.h"
 
 #include <stdio.h>
@@ -166,7 +166,7 @@ row_print_json(struct str row)
 
 /* ---- tables ---- */
 
-/* Characters, not bytes. */
+/* In characters, not bytes. */
 static size_t
 width_of(struct str s)
 {

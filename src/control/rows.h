@@ -2,8 +2,8 @@
 #ifndef CONTROL_ROWS_H
 #define CONTROL_ROWS_H
 /*
- * What listing operations answer, so that the command can print it for people
- * or as JSON: rows of named values, as text.
+ * The answer of operations that list something, which the command can print as a table or as JSON:
+ * rows of named values, as text.
  *
  *	s name anna LF            a string, escaped as in request.h
  *	n messages 12 LF          a number
@@ -30,16 +30,16 @@ void row_end(struct buf *out);
 bool rows_next(struct str *rows, struct str *row_r);
 /* Takes one value off *row; type is the letter above; value_r is overwritten.  False at the end. */
 bool row_next(struct str *row, char *type_r, struct str *key_r, struct buf *value_r);
-/* The i-th value with that key, as text; false: there is none. */
+/* The i-th value with that key, as text; false: none. */
 bool row_find(struct str row, const char *key, size_t i, struct buf *value_r);
 
-/* The key of what is wrong with a row: only its name is there besides. */
+/* The key for a fault in a row, which then has only its name besides. */
 #define ROW_FAULT "fault"
-/* Tells on standard error of the rows that have a ROW_FAULT: "user x: the record is of an unknown
- * format".  False: there are none. */
+/* Reports rows with a ROW_FAULT on standard error: "user x: the record is of an unknown format".
+ * False: there are none. */
 bool rows_tell_faults(struct str rows, const char *command, const char *kind);
 
-/* Prints all of them to standard output, as a JSON array of objects, or the first as an object. */
+/* Prints all rows to standard output as a JSON array of objects, or the first row as an object. */
 void rows_print_json(struct str rows);
 void row_print_json(struct str row);
 
@@ -47,7 +47,7 @@ struct rows_column {
 	const char *key, *title; /* key NULL ends */
 	bool right;              /* numbers */
 };
-/* A table with a line of titles, columns as wide as need be; values' controls are replaced by '?'.
- * For no rows prints none. */
+/* Prints a table with a line of titles and columns as wide as necessary; replaces control
+ * characters in values with '?'.  Prints nothing if there are no rows. */
 void rows_print_table(struct str rows, const struct rows_column *columns);
 #endif

@@ -2,22 +2,21 @@
 #ifndef CONTROL_TALK_H
 #define CONTROL_TALK_H
 /*
- * The command's side of a request (op_serve() is the other one).  It runs until
- * the operation has answered, and may block as long as that takes.
+ * The command's side of a request (the other side is op_serve()).  It blocks until the operation
+ * has answered.
  */
 #include "base/buf.h"
 
-/* Bulk data and progress; a function that is NULL takes nothing, gives nothing. */
+/* Bulk data and progress; a NULL function takes or gives nothing. */
 struct talk_bulk {
-	/* NULL, or called once there is somebody to ask, before anything is asked; false: nothing
-	 * is (the caller has said why). */
+	/* NULL, or called once a server or process is there, before anything is asked; false:
+	 * nothing is asked (the caller has said why). */
 	bool (*begin)(void *arg);
-	/* From the operation's send(); false: no more of it, the operation is ended (the caller has
-	 * said why). */
+	/* For the operation's send(); false: end the operation (the caller has said why). */
 	bool (*take)(struct str bytes, void *arg);
-	/* For its receive(): appends at most 1 MiB; false: that was all. */
+	/* For its receive(): appends at most 1 MiB; false: the end. */
 	bool (*give)(struct buf *bytes, void *arg);
-	/* total 0: unknown.  what is only good until it returns. */
+	/* total 0: unknown.  what is valid only during the call. */
 	void (*progress)(const char *what, uint64_t done, uint64_t total, void *arg);
 	void *arg;
 };
@@ -25,11 +24,11 @@ struct talk_bulk {
 enum talk_answer {
 	TALK_OK,
 	TALK_FAILED,
-	TALK_NONE,     /* the other side went away, or does not speak this */
-	TALK_NOT_ASKED /* begin() said no */
+	TALK_NONE,     /* the other side has gone, or does not speak this protocol */
+	TALK_NOT_ASKED /* begin() returned false */
 };
 
-/* BLOCKING.  Sends the request (request.h) over the socket, appends what the operation has to say
- * to text.  bulk may be NULL. */
+/* BLOCKING.  Sends the request (request.h) over the socket, and appends the operation's text to
+ * text.  bulk may be NULL. */
 enum talk_answer talk(int fd, struct str wire, const struct talk_bulk *bulk, struct buf *text);
 #endif

@@ -131,22 +131,19 @@ static const struct imap_cmd_def lacking[] = {
     LACKS("PARTIAL"),     /* RFC 1730 */
     LACKS("REPLACE"),     /* RFC 8508 */
     LACKS("RLIST"),
-    LACKS("RLSUB"), /* RFC 2193 */
-    LACKS("SORT"),
-    LACKS("THREAD"),     /* RFC 5256 */
+    LACKS("RLSUB"),      /* RFC 2193 */
     LACKS("UIDBATCHES"), /* an Internet-Draft */
     LACKS("XAPPLEPUSHSERVICE"),
     LACKS("XLIST"),
     {.name = NULL},
 };
 
-/* Whatever an extension brings is not lacking. */
+/* add_word() stops at a row that is dead because an extension brings the command. */
 static void
 add_lacking(struct imap_registry *reg)
 {
 	for (const struct imap_cmd_def *d = lacking; d->name != NULL; d++)
-		if (imap_registry_find(reg, str_of(d->name)) == NULL)
-			add_command(reg, d, NULL);
+		add_command(reg, d, NULL);
 }
 
 static void

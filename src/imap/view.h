@@ -45,8 +45,8 @@ roaring_bitmap_t *imap_view_select(
     const struct imap_box *box, const struct wire_set *set, bool uid);
 uint32_t imap_view_seq(const struct imap_box *box, uint32_t uid); /* 0: not in the view */
 uint32_t imap_view_uid(const struct imap_box *box, uint32_t seq); /* 0: none */
-/* Logs that an existing message cannot be read.  Any thread. */
-void imap_log_unreadable(const struct store_mailbox *mailbox, uint32_t uid);
+/* Logs that an existing message cannot be read, nor that many others.  Any thread. */
+void imap_log_unreadable(const struct store_mailbox *mailbox, uint32_t uid, size_t others);
 /* Appends "FLAGS (\Seen $Forwarded …)" and what extensions print with it: current flags, and
  * \Recent from the view (box->recent is empty in rev2).  keywords: of the read that gave msg. */
 void imap_print_flags(const struct imap_box *box, const struct imap_keywords *keywords,

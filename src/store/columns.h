@@ -71,7 +71,8 @@ bool store_columns_reply(const struct store_columns *columns, size_t i);
 /* For STORE_COLUMN_IDS: hashes of the Message-ID (0: none) and of the references, in order. */
 uint64_t store_columns_ids(
     const struct store_columns *columns, size_t i, const uint64_t **refs_r, size_t *n_r);
-/* Counts messages that could not be read because they are expunged or damaged; they are treated as
- * empty. */
-size_t store_columns_lost(const struct store_columns *columns);
+/* Counts messages that could not be read; they are treated as empty.  Those that were expunged, and
+ * that the hold could not keep, do not count.  first_r, which may be NULL: the first UID, if any.
+ */
+size_t store_columns_lost(const struct store_columns *columns, uint32_t *first_r);
 #endif

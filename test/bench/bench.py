@@ -41,12 +41,12 @@ class Figure:
     conns: int = 1
     tls: bool = False
     external: bool = False  # the gateway by its certificate
-    unit: str = "ops_s"  # ops_s, msgs_s, mb_s (received), sent_mb_s, kib
-    box: str = ""  # a filled mailbox of alice: Big or Ten
+    unit: str = "ops_s"  # ops_s, msgs_s, mb_s (received), sent_mb_s, kib, cpu_ms (the server's, for an operation)
+    box: str = ""  # a filled mailbox of alice: Big, List (of threads) or Ten
     accounts: int = 0  # this many are in memory, a thousand of them are used
     args: tuple = ()
     floor: str = ""  # flush, canned
-    aim: float = 0  # for orientation; with unit kib at most, else at least
+    aim: float = 0  # for orientation; with units kib and cpu_ms at most, else at least
     main: bool = True  # of the selection without arguments
 
 
@@ -92,6 +92,12 @@ FIGURES = [
     Figure("search-unseen-10k", "search-unseen", box="Ten", aim=4200, main=False),
     Figure("search-subject-10k", "search-subject", box="Ten", aim=470, main=False),
     Figure("search-text-10k", "search-text", box="Ten", aim=29, main=False),
+    Figure("sort-100k-date", "sort-date", unit="cpu_ms", box="Big", aim=100),
+    Figure("sort-100k-subject", "sort-subject", unit="cpu_ms", box="Big", aim=100),
+    Figure("sort-100k-from", "sort-from", unit="cpu_ms", box="Big", aim=100),
+    Figure("thread-100k-subject", "thread-subject", unit="cpu_ms", box="List", aim=200, main=False),
+    Figure("thread-100k-references", "thread-references", unit="cpu_ms", box="List", aim=200),
+    Figure("thread-100k-refs", "thread-refs", unit="cpu_ms", box="List", aim=200),
     Figure("idle-1000", "idle", 1000, unit="kib", aim=8),
     Figure("idle-1000-tls", "idle", 1000, True, unit="kib", aim=40),
     Figure("idle-10000-plain", "idle-half", 10000, unit="kib", main=False),
@@ -138,7 +144,7 @@ class Site(Demo):
 
     def need_box(self, name):
         """Fills one of alice's mailboxes unless it is full already."""
-        want = BIG if name == "Big" else TEN
+        want = TEN if name == "Ten" else BIG
         with self.login("alice") as c:
             c.run(f"CREATE {name}")
             have = int(c.ok(f"STATUS {name} (MESSAGES)")[0].rsplit(b"MESSAGES ", 1)[1].split(b")")[0])
@@ -146,7 +152,19 @@ class Site(Demo):
             return
         print(f"filling {name} with {want - have} messages", file=sys.stderr)
         load(["--user", "alice", "--password", self.env["ALICE_PASSWORD"], "--mailbox", name, "--size", "2000",
-              "--count", str(want - have)] + self.load_args(False) + ["fill"])
+              "--count", str(want - have)] + self.load_args(False) + ["fill-list" if name == "List" else "fill"])
+
+    def cpu(self):
+        """Seconds of processor time that the server has used."""
+        fields = pathlib.Path(f"/proc/{self.env['PID']}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def wait_quiet(self):
+        """Until the server does nothing by itself."""
+        before = -1.0
+        while self.cpu() - before > 0.02:
+            before = self.cpu()
+            time.sleep(1)
 
     def need_accounts(self, n):
         """So many users, whose accounts have all been opened since the server started."""
@@ -184,6 +202,8 @@ def value_of(figure, result):
         return result["kib_per_conn"]
     if figure.unit == "mb_s":
         return result["in_bytes_s"] / 1e6
+    if figure.unit == "cpu_ms":
+        return result["cpu_ms"]
     if figure.unit == "sent_mb_s":
         return result["out_bytes_s"] / 1e6
     return result[figure.unit]
@@ -250,11 +270,22 @@ class Bench:
             self.site.set(f"limits.connections_per_address = {max(5000, figure.conns)}")
             self.site.restart()
             args = self.site.load_args(figure.tls) + self.figure_args(figure) + ["--pid", self.site.env["PID"]]
+        if figure.unit == "cpu_ms":
+            return self.run_cpu(args + [figure.scenario])
         if figure.floor != "flush":
             return load(args + [figure.scenario])
         before = self.site.flushes()
         result = load(args + [figure.scenario])
         result["flushes_op"] = (self.site.flushes() - before) / result["all_ops"]  # the warm-up's, too
+        return result
+
+    def run_cpu(self, args):
+        """The first operation makes the server prepare what the others use."""
+        load(args + ["--seconds", "0.1", "--warmup", "0"])
+        self.site.wait_quiet()
+        before = self.site.cpu()
+        result = load(args)
+        result["cpu_ms"] = 1000 * (self.site.cpu() - before) / result["all_ops"]
         return result
 
     def measure(self, figure):
@@ -281,7 +312,7 @@ class Bench:
             p.wait()
 
 
-UNITS = {"ops_s": "/s", "msgs_s": "msgs/s", "mb_s": "MB/s", "sent_mb_s": "MB/s", "kib": "KiB"}
+UNITS = {"ops_s": "/s", "msgs_s": "msgs/s", "mb_s": "MB/s", "sent_mb_s": "MB/s", "kib": "KiB", "cpu_ms": "ms CPU"}
 HEAD = f"{'figure':<20} {'median':>12} {'':<7} {'min':>10} {'max':>10} {'p50 µs':>9} {'p99 µs':>9} " \
        f"{'floor':>9} {'ratio':>6} {'flush/op':>8} {'aim':>10} {'of aim':>6}"
 

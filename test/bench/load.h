@@ -52,6 +52,7 @@ enum load_flag {
 	LOAD_COUNTED = 32,  /* ends after --count messages */
 	LOAD_LMTP = 64,     /* replies are those of RFC 5321; "354" stands for "+" */
 	LOAD_HALF = 128,    /* LOAD_IDLE: every other connection is silent instead */
+	LOAD_LIST = 256,    /* messages of a mailing list */
 };
 
 struct load_ops {
@@ -160,7 +161,8 @@ struct load_memory load_memory_of(int pid);
 /*
  * Appends a message of exactly size bytes (at least 1,000): headers, text, and for every third seed
  * a multipart/mixed with two parts.  Every 100th has "Regatta" in its subject, every 1000th the
- * word "quinquereme" in its text.
+ * word "quinquereme" in its text.  list: in threads of eight, each message with references
+ * to those before it.
  */
-void load_mail_put(struct buf *b, uint64_t seed, size_t size);
+void load_mail_put(struct buf *b, uint64_t seed, size_t size, bool list);
 #endif

@@ -47,8 +47,30 @@ put_text(struct buf *b, uint64_t *state, size_t end)
 	buf_puts(b, "\r\n");
 }
 
+/* Of a mailing list: of 800 messages each hundredth one is of the same thread, and answers the one
+ * before it. */
 static void
-put_header(struct buf *b, uint64_t seed, uint64_t *state)
+put_place_in_list(struct buf *b, uint64_t seed)
+{
+	uint64_t first = seed / 800 * 800 + seed % 100;
+
+	buf_printf(b, "Message-ID: <%llu@list.example>\r\n", (unsigned long long)seed);
+	for (uint64_t at = first; at < seed; at += 100)
+		buf_printf(b, "%s<%llu@list.example>\r\n", at == first ? "References: " : "\t",
+		    (unsigned long long)at);
+}
+
+static void
+put_list_subject(struct buf *b, uint64_t seed)
+{
+	uint64_t state = seed / 800 * 800 + seed % 100;
+
+	buf_puts(b, seed == state ? "[list] " : "Re: [list] ");
+	put_words(b, &state, 5);
+}
+
+static void
+put_header(struct buf *b, uint64_t seed, bool list, uint64_t *state)
 {
 	uint64_t from = next_random(state) % 500, to = next_random(state) % 500;
 
@@ -63,24 +85,31 @@ put_header(struct buf *b, uint64_t seed, uint64_t *state)
 	buf_printf(b, "To: Keeper %u <keeper%u@harbour.example>, crew@harbour.example\r\n",
 	    (unsigned)to, (unsigned)to);
 	buf_puts(b, "Subject: ");
-	if (seed % 100 == 0)
+	if (seed % 100 == 0 && !list)
 		buf_puts(b, "Regatta ");
-	put_words(b, state, 5);
+	if (list)
+		put_list_subject(b, seed);
+	else
+		put_words(b, state, 5);
 	buf_printf(b, "\r\nDate: Tue, %02u Sep 2026 %02u:%02u:00 +0200\r\n",
 	    (unsigned)(seed % 30 + 1), (unsigned)(seed % 24), (unsigned)(seed % 60));
-	buf_printf(b, "Message-ID: <%llu.%llx@fleet.example>\r\nMIME-Version: 1.0\r\n",
-	    (unsigned long long)seed, (unsigned long long)next_random(state));
+	if (list)
+		put_place_in_list(b, seed);
+	else
+		buf_printf(b, "Message-ID: <%llu.%llx@fleet.example>\r\n", (unsigned long long)seed,
+		    (unsigned long long)next_random(state));
+	buf_puts(b, "MIME-Version: 1.0\r\n");
 }
 
 void
-load_mail_put(struct buf *b, uint64_t seed, size_t size)
+load_mail_put(struct buf *b, uint64_t seed, size_t size, bool list)
 {
 	static const char last[] = "--edge-of-part--\r\n";
 	uint64_t state = seed * 2 + 1;
 	size_t end = b->n + size;
 
 	TS_ASSERT(size >= 1000);
-	put_header(b, seed, &state);
+	put_header(b, seed, list, &state);
 	if (seed % 3 != 0) {
 		buf_puts(b, "Content-Type: text/plain; charset=utf-8\r\n\r\n");
 		if (seed % 1000 == 1)

@@ -89,7 +89,7 @@ put_append(const struct load_run *run, struct buf *b, struct load_op *op, uint64
 		    plus ? "+" : "");
 		if (!plus)
 			op_cut(op, b->n);
-		load_mail_put(b, seed, run->size);
+		load_mail_put(b, seed, run->size, (run->scenario->flags & LOAD_LIST) != 0);
 	}
 	buf_puts(b, "\r\n");
 	op->tags = 1;
@@ -159,7 +159,7 @@ build_lmtp(struct load_run *run, struct load_ops *ops, bool plus, unsigned user)
 		put_user(run, &b, i);
 		buf_puts(&b, ">\r\nDATA\r\n");
 		op_cut(&op, b.n);
-		load_mail_put(&b, i, run->size); /* no line in it begins with a dot */
+		load_mail_put(&b, i, run->size, false); /* no line in it begins with a dot */
 		buf_puts(&b, ".\r\n");
 		to = ops_add(ops, &b, 3, 1); /* MAIL, RCPT, the message */
 		to->cut = op.cut;
@@ -268,6 +268,12 @@ BUILD_ONE(fetch_flags, "FETCH 1:* (UID FLAGS)")
 BUILD_ONE(fetch_envelope, "FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)")
 BUILD_ONE(fetch_body, "FETCH 1:* BODY.PEEK[]")
 BUILD_ONE(search_unseen, "SEARCH UNSEEN")
+BUILD_ONE(sort_date, "SORT (DATE) UTF-8 ALL")
+BUILD_ONE(sort_subject, "SORT (SUBJECT) UTF-8 ALL")
+BUILD_ONE(sort_from, "SORT (FROM) UTF-8 ALL")
+BUILD_ONE(thread_subject, "THREAD ORDEREDSUBJECT UTF-8 ALL")
+BUILD_ONE(thread_references, "THREAD REFERENCES UTF-8 ALL")
+BUILD_ONE(thread_refs, "THREAD REFS UTF-8 ALL")
 
 static void
 build_store(struct load_run *run, struct load_ops *ops, bool plus, unsigned user)
@@ -334,6 +340,8 @@ static const struct load_scenario scenarios[] = {
         "APPEND of --batch messages in a command"},
     {"fill", LOAD_LITERAL | LOAD_COUNTED, NULL, next_fill,
         "multiappend of --count messages, all different"},
+    {"fill-list", LOAD_LITERAL | LOAD_COUNTED | LOAD_LIST, NULL, next_fill,
+        "the same with messages of threads"},
     {"lmtp", LOAD_LMTP, build_lmtp, NULL,
         "LMTP (RFC 2033): one message of --size to one of --users"},
     {"store", LOAD_SELECT, build_store, NULL, "STORE 1 ±FLAGS \\Flagged"},
@@ -350,6 +358,13 @@ static const struct load_scenario scenarios[] = {
     {"search-unseen", LOAD_SELECT, build_search_unseen, NULL, "SEARCH UNSEEN"},
     {"search-subject", LOAD_SELECT, build_search_subject, NULL, "SEARCH SUBJECT --word"},
     {"search-text", LOAD_SELECT, build_search_text, NULL, "SEARCH TEXT --word"},
+    {"sort-date", LOAD_SELECT, build_sort_date, NULL, "SORT (DATE) UTF-8 ALL"},
+    {"sort-subject", LOAD_SELECT, build_sort_subject, NULL, "SORT (SUBJECT) UTF-8 ALL"},
+    {"sort-from", LOAD_SELECT, build_sort_from, NULL, "SORT (FROM) UTF-8 ALL"},
+    {"thread-subject", LOAD_SELECT, build_thread_subject, NULL, "THREAD ORDEREDSUBJECT UTF-8 ALL"},
+    {"thread-references", LOAD_SELECT, build_thread_references, NULL,
+        "THREAD REFERENCES UTF-8 ALL"},
+    {"thread-refs", LOAD_SELECT, build_thread_refs, NULL, "THREAD REFS UTF-8 ALL"},
     {"idle", LOAD_SELECT | LOAD_IDLE, build_idle, NULL, "all connections in IDLE; memory of --pid"},
     {"idle-half", LOAD_SELECT | LOAD_IDLE | LOAD_HALF, build_idle, NULL,
         "every other connection in IDLE, the rest only selected; memory of --pid"},

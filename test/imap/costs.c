@@ -2,10 +2,10 @@
 /*
  * usage: test_costs
  *
- * What a command costs the loop, and with it all others that live there, does not grow with the
- * mailbox when the answer does not.  Each one is given in a small mailbox and in a large one; the
- * steps of the code (its basic blocks) on the loop are counted, not timed.  One that goes from
- * message to message takes a step for each at least; sets have some for each thousand.
+ * The cost of a command on the loop, which delays everybody else there, must not grow with the
+ * mailbox unless the answer does.  Each command runs in a small and in a large mailbox; the test
+ * counts the basic blocks executed on the loop instead of measuring time.  Walking over messages
+ * takes at least one step for each; sets take some for each thousand.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "site.h"
 
-#define SMALL 10u /* so often INBOX is doubled */
+#define SMALL 10u /* how often INBOX is doubled */
 #define LARGE 14u
 #define PER_STEP 4u /* messages */
 
@@ -24,7 +24,7 @@ static unsigned failures;
 
 void __sanitizer_cov_trace_pc(void);
 
-/* Called at each basic block of the code under test. */
+/* Called at each basic block of the tested code. */
 void
 __sanitizer_cov_trace_pc(void)
 {
@@ -38,7 +38,7 @@ __sanitizer_cov_trace_pc(void)
 }
 
 static const struct {
-	const char *line, *answer; /* with an untagged response that it has to have, or NULL */
+	const char *line, *answer; /* an untagged response that it must have, or NULL */
 	bool grows;
 } commands[] = {
     {"STORE 1:* +FLAGS.SILENT (\\Seen)", NULL, false},
@@ -46,7 +46,7 @@ static const struct {
     {"CLOSE", NULL, false},
     {"SELECT INBOX", " EXISTS", false},
     {"STATUS INBOX (MESSAGES UNSEEN DELETED SIZE)", " UNSEEN 0", false},
-    {"STORE 1:* +FLAGS.SILENT (\\Seen)", NULL, false}, /* they have it */
+    {"STORE 1:* +FLAGS.SILENT (\\Seen)", NULL, false}, /* they have it already */
     {"STORE 1:* FLAGS.SILENT (\\Seen \\Flagged)", NULL, false},
     {"UID STORE 1:* -FLAGS.SILENT (\\Seen)", NULL, false},
     {"STORE 2:* +FLAGS.SILENT (\\Seen)", NULL, false},
@@ -65,7 +65,7 @@ static const struct {
 };
 #define COMMANDS (sizeof(commands) / sizeof(*commands))
 
-/* Sends a line, and gives what it cost. */
+/* Sends a line and returns its cost. */
 static uint64_t
 cost(struct site *site, const char *line, const char *answer)
 {

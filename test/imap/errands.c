@@ -2,14 +2,14 @@
 /*
  * usage: test_errands
  *
- * The matrix of what is under way when a user leaves, and when it comes back: errands of the login
- * and of its mailbox, jobs and changes of commands, watches that are posted and have not run,
- * timers; held over a switch to another user, over two, back to the same user, into another
- * mailbox, over the end of the connection; then let go, and the clock is moved.
+ * The matrix of what is in progress when a user leaves, and when it finishes: errands of the login
+ * and of its mailbox, jobs and changes of commands, posted watches that have not run, timers; held
+ * across one switch of users, across two, back to the same user, into another mailbox, or beyond
+ * the end of the connection; then they are released, and the clock advances.
  *
- * What the connection says after that has to be, byte for byte, what it says when nothing was under
- * way, and nothing may be left.  Each of them is also let go without leaving: then something is
- * said, so it would be seen.
+ * Afterwards the connection must say, byte for byte, what it says if nothing was in progress, and
+ * nothing may be left.  Each case also runs without leaving: then something is said, so the test
+ * would notice it.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -72,7 +72,7 @@ count_at_gate(void)
 	return n;
 }
 
-/* Somebody has come to it. */
+/* Waits until something has reached the gate. */
 static void
 watch_gate(void)
 {
@@ -92,12 +92,12 @@ committing(const struct engine_batch *batch, void *arg)
 
 /* ---- an extension that has errands */
 
-struct voice { /* of the login: says what errands found */
+struct voice { /* of the login: reports what errands found */
 	struct imap_teller teller;
 	unsigned found;
 };
 
-struct look { /* of an errand: on a worker it has nothing else */
+struct look { /* of an errand: all that it has on a worker */
 	struct store_account *account;
 	struct store_mailbox *mailbox;
 	uint64_t questions;
@@ -148,7 +148,7 @@ run(struct imap_errand *errand)
 {
 	struct look *look = errand->state;
 
-	wait_at_gate(); /* not to be cancelled there: it comes back late */
+	wait_at_gate(); /* not cancellable there: it finishes late */
 	if (look->mailbox != NULL)
 		store_mailbox_counters(look->mailbox, &look->counters);
 	return imap_errand_should_stop(errand) || ++look->questions > 3 ? WORK_DONE : WORK_AGAIN;
@@ -217,7 +217,7 @@ start_change(struct imap_cmd *cmd)
 	return cmd_ok(cmd, "Done");
 }
 
-/* Takes a third of what the connection may have; a fourth time there is not so much. */
+/* Takes a third of what the connection may have; a fourth does not fit. */
 static enum imap_next
 start_large(struct imap_cmd *cmd)
 {
@@ -246,11 +246,11 @@ static const struct imap_ext ext = {.name = "errands", .title = "errands", .cmds
 
 struct matter {
 	const char *name;
-	const char *lines; /* of alice's, in INBOX */
+	const char *lines; /* alice's, in INBOX */
 	bool jobs, flush;  /* held meanwhile: what waits for a worker, for the disk, */
-	bool late;         /* or is on a worker, which nothing can hurry */
-	bool other;        /* and another session changes alice's INBOX right before the leave */
-	const char *said;  /* when it comes back and nobody has left */
+	bool late;         /* or is on a worker, which nothing can speed up */
+	bool other;        /* and another session changes alice's INBOX right before she leaves */
+	const char *said;  /* when it finishes and nobody has left */
 };
 
 static const struct matter matters[] = {
@@ -358,7 +358,7 @@ has(struct site *site, unsigned client, const char *what)
 	       NULL;
 }
 
-/* With lanes a reply comes some time later. */
+/* With lanes a reply may take a while. */
 static void
 wait_for(struct site *site, unsigned client, const char *what)
 {
@@ -399,7 +399,7 @@ release(struct site *site, const struct matter *matter)
 	site_run(site);
 }
 
-/* What is on its way has come. */
+/* Waits until everything has arrived. */
 static void
 settle(struct site *site)
 {
@@ -414,7 +414,7 @@ settle(struct site *site)
 	}
 }
 
-/* Time goes on; whatever has a timer is heard of. */
+/* Advances the clock, so that all timers fire. */
 static void
 pass(struct site *site)
 {
@@ -452,7 +452,7 @@ check_left(struct site *site, const struct matter *matter, const char *how)
 			fail(matter->name, how, "an arena is alive at the end");
 }
 
-/* What comes from the first line of the leave's replies on. */
+/* The output from the first reply to the leave on. */
 static struct str
 after_leave(struct site *site, const struct leave *leave)
 {
@@ -471,7 +471,7 @@ play(const struct matter *matter, const struct leave *leave, bool before)
 	struct buf said = {0};
 
 	begin(site, matter);
-	if (matter->other) /* it is told to a task that runs behind the input */
+	if (matter->other) /* this posts a task that runs after the input */
 		say(site, 2, "b3 APPEND INBOX {2+}\r\nab\r\n");
 	if (str_find(str_of(matter->lines), STR("IDLE")) != NULL)
 		say(site, 1, "DONE\r\n");
@@ -481,7 +481,7 @@ play(const struct matter *matter, const struct leave *leave, bool before)
 	site_run(site);
 	if (matter->other)
 		wait_for(site, 2, "b3 OK");
-	if (matter->late) /* the next user is there when it comes back */
+	if (matter->late) /* the next user is there when it finishes */
 		wait_for(site, 1, "\r\nend OK");
 	release(site, matter);
 	wait_for(site, 1, "\r\nend OK");
@@ -493,7 +493,7 @@ play(const struct matter *matter, const struct leave *leave, bool before)
 	return said.p;
 }
 
-/* Nobody leaves: it is heard of. */
+/* Nobody leaves: the result is reported. */
 static void
 stay(const struct matter *matter)
 {
@@ -515,7 +515,7 @@ stay(const struct matter *matter)
 	site_free(&site);
 }
 
-/* The client goes instead. */
+/* The client disconnects instead. */
 static void
 hang_up(const struct matter *matter, bool before)
 {
@@ -533,7 +533,7 @@ hang_up(const struct matter *matter, bool before)
 	site_free(&site);
 }
 
-/* Into another mailbox: errands of the login come back, those of the mailbox do not. */
+/* Into another mailbox: errands of the login return, those of the mailbox do not. */
 static void
 check_box(void)
 {
@@ -553,7 +553,7 @@ check_box(void)
 	site_free(&site);
 }
 
-/* Beside commands, not in the middle of one: what is found waits for the tagged reply. */
+/* Alongside commands, but not in the middle of one: results wait for the tagged reply. */
 static void
 check_between(void)
 {
@@ -576,8 +576,8 @@ check_between(void)
 	site_free(&site);
 }
 
-/* What an errand holds is memory of the connection; how many are under way is bounded, and their
- * time. */
+/* What an errand holds counts as memory of the connection; the number of errands in progress and
+ * their time are limited. */
 static void
 check_bounds(void)
 {
@@ -627,7 +627,7 @@ check_bounds(void)
 
 /* ---- the next user, while what the one before left is on workers */
 
-/* So many run; false: they do not. */
+/* Waits until n are running; false: they are not. */
 static bool
 come_to_gate(struct site *site, unsigned n)
 {
@@ -639,7 +639,7 @@ come_to_gate(struct site *site, unsigned n)
 	return count_at_gate() == n;
 }
 
-/* Alice has left as many as may be under way, which hold most of what a connection may hold. */
+/* Alice has left as many errands as are allowed, which hold most of what a connection may hold. */
 static struct site *
 leave_large(const struct matter *login)
 {
@@ -662,14 +662,14 @@ check_next_user(void)
 	const struct matter *login = matter_of("an errand of the login that is late");
 	struct site *site = leave_large(login);
 
-	/* Bob has a connection's errands and memory of his own. */
+	/* Bob has the full allowance of errands and memory. */
 	say(site, 1, "b1 X-LARGE\r\nb2 X-LARGE\r\nb3 X-LARGE\r\nb4 X-LARGE\r\nb5 X-LARGE\r\n");
 	wait_for(site, 1, "b5 ");
 	if (has(site, 1, "NO [LIMIT]"))
 		fail("the next user", "starts errands", "there is no memory");
 	if (!come_to_gate(site, 4 + 4))
 		fail("the next user", "starts errands", "others delay them");
-	/* What both of them leave is more than one connection may leave. */
+	/* Together they leave more than one connection may leave. */
 	say(site, 1, "v UNAUTHENTICATE\r\nm LOGIN carol third\r\n");
 	site_run(site);
 	if (has(site, 1, "v OK"))
@@ -685,7 +685,8 @@ check_next_user(void)
 	site_free(&site);
 }
 
-/* The same by PROXYAUTH, which hands the login on; changed: not if users change while it waits. */
+/* The same with PROXYAUTH, which passes the login on; changed: but not if the users change while it
+ * waits. */
 static void
 check_handed_on(bool changed)
 {
@@ -720,7 +721,7 @@ check_handed_on(bool changed)
 	site_free(&site);
 }
 
-/* What alice left counts for her when she is back. */
+/* What alice left counts for her when she returns. */
 static void
 check_same_user(void)
 {
@@ -741,7 +742,7 @@ check_same_user(void)
 	site_free(&site);
 }
 
-/* A worker that does not come back ends the connection of those who leave it. */
+/* A worker that hangs ends the connection of those who leave it behind. */
 static void
 check_hung(void)
 {

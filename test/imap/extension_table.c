@@ -2,9 +2,9 @@
 /*
  * usage: test_extension_table [--write] doc/imap-extensions.md
  *
- * The tables in the documentation are made from those of the extensions: what stands between the
- * marks is what this program prints.  Without --write it compares, and looks whether each
- * capability has a line in the table of transcripts, and whether what that names is there.
+ * The tables in the documentation come from those of the extensions: this program prints what is
+ * between the marks.  Without --write it compares them, and checks that each capability has a line
+ * in the table of transcripts, and that the tests named there exist.
  */
 #include <glob.h>
 #include <stdio.h>
@@ -49,7 +49,7 @@ put_code(struct buf *out, const struct imap_code *code)
 	buf_printf(out, "| %s | %s | %s |\n", code->name, code->rfc, code->when);
 }
 
-/* "FETCH BINARY, BINARY.SIZE; ": the names of a table, whatever its rows are. */
+/* Appends "FETCH BINARY, BINARY.SIZE; ": the names in a table with rows of any kind. */
 static void
 put_names(struct buf *out, const char *kind, const void *rows, size_t size)
 {
@@ -147,7 +147,7 @@ write_file(const char *path, const struct buf *text)
 	}
 }
 
-/* Is there a line of the hand-written table that begins with the word? */
+/* Whether a line of the hand-written table begins with the word. */
 static bool
 is_tried(const char *rest, const struct imap_cap *cap)
 {
@@ -176,7 +176,8 @@ all_tried(const char *rest)
 	return ok;
 }
 
-/* "login" is test/imap/login.imt or login.c, "test_sasl.py" is in test/e2e. */
+/* Whether the test exists: "login" is test/imap/login.imt or login.c, "test_sasl.py" is in
+ * test/e2e. */
 static bool
 is_there(const char *root, struct str name)
 {
@@ -200,7 +201,7 @@ is_there(const char *root, struct str name)
 	return found;
 }
 
-/* A line of a table whose last column names tests: "| ID | id, id_front; test_fronts.py |". */
+/* For a line of a table whose last column names tests: "| ID | id, id_front; test_fronts.py |". */
 static bool
 tests_are_there(const char *root, struct str line)
 {

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fails the n-th operation of the engine, or the n-th write to the socket,
- * n = 1, 2, …, until a session gets through without meeting it.  Whatever
- * fails: each command gets its tagged reply, or the connection ends (with BYE,
- * if it can be written to); nothing is left behind (the store asserts that at
- * its end, the arenas are counted); and a new connection can log in and read,
- * after the store has been opened anew if it must be.  Memory is not among
- * what may fail: an allocation succeeds or ends the process (base/mem.h).
+ * Fails the n-th operation of the engine, or the n-th write to the socket, for n = 1, 2, …, until a
+ * session does not reach it.  Whatever fails: each command must get its tagged reply, or the
+ * connection must end (with BYE, if it can be written); nothing may be left (the store asserts that
+ * as it closes, and the arenas are counted); and a new connection must be able to log in and read,
+ * if necessary after the store has been reopened.  Memory is never short: an allocation succeeds or
+ * ends the process (base/mem.h).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,8 +122,8 @@ check_end(struct site *site, int op, enum ts_err err, uint64_t n)
 	site_free(&site);
 }
 
-/* The connection breaks at its n-th write; true: it came to that.  Input comes in small pieces,
- * so that there are many. */
+/* The connection breaks at its n-th write; true: it got that far.  Input arrives in small pieces,
+ * so there are many writes. */
 static bool
 run_writes(uint64_t n)
 {
@@ -146,7 +145,7 @@ run_writes(uint64_t n)
 	return met;
 }
 
-/* True: the fault was met. */
+/* True: the fault occurred. */
 static bool
 run(enum engine_mem_op op, enum ts_err err, uint64_t n)
 {

@@ -2,9 +2,9 @@
 /*
  * usage: test_list_slices
  *
- * LIST and LSUB with slices of no time: others have their turn after each step that a command may
- * be stopped at, and the answer is the same.  Turns are counted, no time is measured.  Then the
- * list is changed between the slices: the client sees it as it was at one moment.
+ * LIST and LSUB with time slices of zero: others get a turn after each step at which a command can
+ * stop, and the answer stays the same.  The test counts turns instead of measuring time.  Then the
+ * list changes between slices: the client must see it as of one moment.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,11 +31,11 @@ fail(const char *what, const char *line, unsigned long n)
 	failures++;
 }
 
-/* Has its turn whenever others have. */
+/* Gets a turn whenever others do. */
 struct other {
 	struct loop_task task;
 	struct site *site;
-	unsigned turns, at; /* at: sends `line` as client 2 in this turn */
+	unsigned turns, at; /* at: the turn in which client 2 sends `line` */
 	const char *line;
 };
 
@@ -57,7 +57,7 @@ take_turn(struct loop_task *task)
 	loop_post(other->site->loop, task);
 }
 
-/* The answer to a line; turns_r: those that others had meanwhile. */
+/* The answer to a line; turns_r: the turns that others got meanwhile. */
 static struct buf
 answer(struct site *site, const char *line, struct other *other)
 {
@@ -109,7 +109,7 @@ make_site(void)
 	return site;
 }
 
-/* least, most: turns that others have. */
+/* least, most: turns that others get. */
 static void
 check(struct site *site, const char *line, unsigned least, unsigned most)
 {
@@ -142,7 +142,7 @@ count(struct str text, struct str part)
 	return n;
 }
 
-/* Of the old and the new name of a mailbox each LIST shows one, in whichever turn it is renamed. */
+/* Each LIST shows either the old or the new name of a mailbox, in whichever turn it is renamed. */
 static void
 check_renames(struct site *site)
 {
@@ -174,11 +174,11 @@ main(void)
 	check(site, "t LIST \"\" *\r\n", 2 * all, none);
 	check(site, "t LIST \"\" (*9 *8 *7 *6)\r\n", 4 * all, none);
 	check(site, "t LSUB \"\" *\r\n", all, none);
-	/* the levels above a name one by one, too */
+	/* also the levels above a name, one by one */
 	check(site, "t LIST \"\" *%\r\n", NAMES + DEEP * LEVELS, none);
 	check(site, "t LIST (SUBSCRIBED RECURSIVEMATCH) \"\" *\r\n", NAMES + DEEP * LEVELS, none);
 	check(site, "t LIST \"\" * RETURN (STATUS (MESSAGES))\r\n", 2 * all, none);
-	/* one name is looked up, and a beginning leads to those that have it */
+	/* one name is looked up, and a prefix leads to the names that begin with it */
 	check(site, "t LIST \"\" m100\r\n", 1, 20);
 	check(site, "t LIST \"\" m100 RETURN (STATUS (MESSAGES))\r\n", 1, 20);
 	check(site, "t LSUB \"\" m100\r\n", 1, 20);

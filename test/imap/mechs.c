@@ -2,12 +2,11 @@
 /*
  * usage: test_mechs
  *
- * Every mechanism that is registered, over the protocol: where it is offered
- * and taken, with and without an initial response, byte by byte, cancelled at
- * each step, with messages that are too long or no base64, with wrong
- * credentials, for another user.  After each trouble the connection has to be
- * as good as new.  A mechanism that is not in the table fails: whoever adds one
- * says here what it is and how a client speaks it.
+ * Every registered mechanism, over the protocol: where it is offered and accepted, with and without
+ * an initial response, byte by byte, cancelled at each step, with messages that are too long or not
+ * base64, with wrong credentials, for another user.  After each failure the connection must be as
+ * good as new.  A mechanism that is not in the table fails: whoever adds one describes it here,
+ * with the client's side.
  */
 #include <stdio.h>
 #include <string.h>
@@ -25,18 +24,18 @@
 #include "site.h"
 
 enum trait {
-	SECRET = 1,  /* whoever listens can use what is sent: never without TLS */
-	BINDING = 2, /* only under TLS, to which it is bound */
-	CERT = 4,    /* only with a certificate that stands for somebody */
-	AUTHZID = 8, /* carries an authorization identity */
-	EMPTY = 16,  /* an empty first message is a good one */
+	SECRET = 1,  /* an eavesdropper can use what is sent: never without TLS */
+	BINDING = 2, /* only with TLS, to which it is bound */
+	CERT = 4,    /* only with a certificate that identifies somebody */
+	AUTHZID = 8, /* has an authorization identity */
+	EMPTY = 16,  /* an empty first message is valid */
 	DENIAL = 32, /* one more challenge comes before the NO */
 	SERVER = 64, /* the server speaks first */
 };
 
 struct talk; /* a client's side */
 
-/* Its n-th message, in answer to the challenge.  False: it has no more to say. */
+/* Its n-th message, in response to the challenge.  False: there are no more. */
 typedef bool say_f(struct talk *t, unsigned n, struct str challenge, struct buf *out);
 
 static say_f say_plain, say_login, say_external, say_scram, say_token;
@@ -60,7 +59,7 @@ static const struct row {
 struct talk {
 	const struct row *row;
 	const struct sasl_mech *mech;
-	const char *authzid, *secret; /* NULL: none, the right one */
+	const char *authzid, *secret; /* NULL: none; the correct one */
 	struct sasl_scram_client *scram;
 };
 
@@ -203,7 +202,7 @@ make_site(void)
 	add_user("gate", "gold", "b*");
 	add_user("bo", "x", NULL);
 	add_user("anna", "x", NULL);
-	/* Accounts are there, and keys of the password are cached, before anybody counts turns. */
+	/* The accounts exist and the password's keys are cached before turns are counted. */
 	site_mailbox(site, "gate", "of-gate");
 	site_mailbox(site, "bo", "of-bo");
 }
@@ -238,7 +237,7 @@ push(struct str bytes)
 	site_run(site);
 }
 
-/* All that came, without the last CRLF; the buffer is the caller's. */
+/* All that has arrived, without the last CRLF; the caller owns the buffer. */
 static struct str
 pull(struct buf *reply)
 {
@@ -267,7 +266,7 @@ put_message(struct str message, bool initial, struct buf *line)
 	buf_puts(line, "\r\n");
 }
 
-/* The challenge of a "+ …" line, decoded. */
+/* The challenge in a "+ …" line, decoded. */
 static struct str
 challenge_of(const struct row *row, struct str reply, struct buf *out)
 {
@@ -278,8 +277,8 @@ challenge_of(const struct row *row, struct str reply, struct buf *out)
 }
 
 /*
- * Speaks up to the message `stop`, which is not sent; all of it with UINT_MAX.  initial: the first
- * one goes with the command.  The last reply.
+ * Speaks up to the message `stop`, which is not sent; UINT_MAX: to the end.  initial: sends the
+ * first message with the command.  Returns the last reply.
  */
 static struct str
 speak(struct talk *t, bool initial, unsigned stop, struct buf *reply)
@@ -314,7 +313,7 @@ speak(struct talk *t, bool initial, unsigned stop, struct buf *reply)
 	return got;
 }
 
-/* A good login, and out again. */
+/* Logs in successfully, and out again. */
 static void
 expect_good(const struct talk *with, bool initial, const char *of, const char *what)
 {
@@ -454,7 +453,7 @@ wrong_credentials(const struct row *row)
 	buf_fini(&reply);
 }
 
-/* Instead of its n-th message comes a line; what has to be said to it. */
+/* Replaces the client's n-th message with a line; want: the reply to it. */
 static void
 instead(const struct row *row, struct str line, const char *want, const char *what)
 {
@@ -523,7 +522,7 @@ empty_first(const struct row *row)
 	buf_fini(&reply);
 }
 
-/* What the mechanism says of itself, and what the table does. */
+/* Compares what the mechanism says about itself with the table. */
 static void
 described(const struct row *row)
 {

@@ -2,8 +2,8 @@
 /*
  * usage: test_older
  *
- * Mail that an older program took in: its summaries have no preview.  PREVIEW makes it of the
- * message, PREVIEW (LAZY) says NIL, and one that cannot be read leaves no response.
+ * Mail that was added by an older program: its summaries have no preview.  PREVIEW makes it from
+ * the message, PREVIEW (LAZY) is NIL, and an unreadable message gets no response.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +36,7 @@ take_from(char *p, uint32_t less)
 		p[i] = (char)(v >> (8 * i));
 }
 
-/* As version 2 had it: the row of the preview is not there. */
+/* As in version 2, which had no row for the preview. */
 static void
 make_older(struct buf *summary)
 {

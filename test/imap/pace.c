@@ -2,9 +2,8 @@
 /*
  * usage: test_pace
  *
- * Whose turn it is on a loop (imap/pace.h), with slices of no time, so that every command has
- * computed for long.  alice works on six connections, bob on one: answers are counted, no time is
- * measured.
+ * Whose turn it is on a loop (imap/pace.h), with time slices of zero, so that every command counts
+ * as long.  alice uses six connections, bob one: the test counts answers instead of measuring time.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,13 +70,13 @@ say_alice(struct site *site, const char *line, unsigned times)
 		say(site, ALICE + i, line, times);
 }
 
-/* Has its turn in each round of the loop. */
+/* Gets a turn in each round of the loop. */
 struct watch {
 	struct loop_task task;
 	struct site *site;
 	const char *bobs, *alices;
 	unsigned times, begun, then;
-	const char *line; /* bob says it when alice has begun */
+	const char *line; /* bob sends it when alice has begun */
 };
 
 static void
@@ -95,7 +94,7 @@ look(struct loop_task *task)
 		loop_post(w->site->loop, task);
 }
 
-/* How often alice was answered until bob was answered so often; w->line: from when he asked. */
+/* How many answers alice got until bob got that many; w->line: since he asked. */
 static unsigned
 alice_until(struct site *site, struct watch w)
 {
@@ -114,7 +113,7 @@ log_in(struct site *site, unsigned client, const char *line)
 	site_run(site);
 }
 
-/* Every go is long, or none is. */
+/* Makes every run long, or none. */
 static void
 all_long(struct site *site, bool yes)
 {
@@ -155,7 +154,7 @@ all_is_answered(struct site *site, unsigned each, unsigned bob)
 	expect(list_empty(&site->il.pace.ring), "somebody still waits", 1);
 }
 
-/* Who has not computed for long is served at once. */
+/* A user who has not computed for long is served at once. */
 static void
 check_short(struct site *site)
 {
@@ -168,7 +167,7 @@ check_short(struct site *site)
 	all_is_answered(site, 1, 1);
 }
 
-/* Of two who both compute for long, each has every other turn. */
+/* If two users both compute for long, they take turns. */
 static void
 check_users(struct site *site)
 {
@@ -182,7 +181,7 @@ check_users(struct site *site)
 	all_is_answered(site, 1, 1);
 }
 
-/* Commands that are short, but many: input has its turn, too. */
+/* Many short commands: input gets its turn, too. */
 static void
 check_input(struct site *site)
 {
@@ -202,7 +201,7 @@ is_paced(const struct site *site, unsigned client)
 	return pace_holds(site->clients[client].conn);
 }
 
-/* It is forgotten in time, though nobody says anything. */
+/* It is forgotten after a while, even if nobody says anything. */
 static void
 check_forgotten(struct site *site, unsigned client)
 {
@@ -228,7 +227,7 @@ lists_ns(void *arg)
 	return site->il.commands[i].results[IMAP_RESULT_OK] * 1000000;
 }
 
-/* Who computed is paced, not who is logged in at the end of the go. */
+/* The user who computed is paced, not the one who is logged in afterwards. */
 static void
 check_switch(struct site *site)
 {
@@ -250,7 +249,7 @@ check_switch(struct site *site)
 	check_forgotten(site, ALICE);
 }
 
-/* Nothing was computed, it only took long: the machine had other things to do. */
+/* Nothing was computed, it only took long: the machine was busy. */
 static void
 check_busy_machine(struct site *site)
 {
@@ -269,7 +268,7 @@ count_looks(void *arg)
 	return 0;
 }
 
-/* The CPU time is a system call away: many short goes have one look. */
+/* Reading the CPU time is a system call: many short runs share one. */
 static void
 check_looks(struct site *site)
 {
@@ -286,7 +285,7 @@ check_looks(struct site *site)
 	loop_fake_set_cpu(site->loop, NULL, NULL);
 }
 
-/* Whose connection waits for its turn when the user leaves, waits no more. */
+/* A connection that waits for its turn stops waiting when its user leaves. */
 static void
 check_queue(struct site *site)
 {
@@ -303,7 +302,7 @@ check_queue(struct site *site)
 	site_run(site);
 }
 
-/* A connection that waits for its turn goes away. */
+/* A connection disappears while it waits for its turn. */
 static void
 check_end(struct site *site)
 {

@@ -18,7 +18,7 @@ struct reading {
 	struct wire_response head;
 	struct wire_in in;
 	const struct wire_dialect *d;
-	struct buf b; /* printed again; empty: there is no printer for all of it */
+	struct buf b; /* printed again; empty: no printer for all of it */
 };
 
 static bool
@@ -144,7 +144,7 @@ read_esearch(struct reading *r)
 	return ok;
 }
 
-/* Items stand in the order that was asked for, and strings as mail prints them. */
+/* Items are in the order of the request, and strings as mail prints them. */
 static bool
 read_fetch(struct reading *r)
 {
@@ -223,7 +223,7 @@ read_continue(struct reading *r)
 	return wire_in_continue(&r->in, &text);
 }
 
-/* Responses that only an extension knows pass. */
+/* Responses that only an extension knows are accepted. */
 static bool
 read_response(struct reading *r)
 {
@@ -257,7 +257,7 @@ read_in(struct str response, const struct wire_dialect *d, const char **why_r)
 	return ok;
 }
 
-/* Which dialect it was printed in, nobody says. */
+/* Nothing says which dialect it was printed in. */
 static bool
 check(struct str response)
 {

@@ -2,23 +2,23 @@
 #ifndef TEST_IMAP_READBACK_H
 #define TEST_IMAP_READBACK_H
 /*
- * Each response of the server is read by the parsers of wire, to its last byte, and what they made
- * of it is printed again: it has to be the same bytes.  So nothing is sent that the parsers do not
- * know, and they lose nothing of it.
+ * Parses each response of the server with wire's parsers, to its last byte, and prints the result
+ * again: it must be the same bytes.  So the server sends nothing that the parsers do not know, and
+ * they lose nothing.
  */
 #include "base/buf.h"
 #include "wire/frame.h"
 
 struct readback {         /* {0} */
-	struct buf bytes; /* of a response whose end has not come */
+	struct buf bytes; /* of an incomplete response */
 	struct wire_frame frame;
-	bool lost; /* the next line is the rest of one that was not looked at */
+	bool lost; /* the next line is the rest of one that was skipped */
 };
 
-/* A line that came, with its line end.  False: said to stderr what is wrong with the response that
- * it ends. */
+/* Takes a line, with its line end.  False: it has printed to stderr what is wrong with the response
+ * that ends here. */
 bool readback_line(struct readback *r, struct str line);
-/* Bytes were skipped, perhaps up to within a line. */
+/* Bytes were skipped, perhaps into the middle of a line. */
 void readback_skipped(struct readback *r, struct str bytes);
 void readback_fini(struct readback *r);
 #endif

@@ -2,8 +2,8 @@
 /*
  * usage: test_registry
  *
- * Words that extensions bring: found by kind and name, without case; two extensions with one word,
- * and one with a word of the base grammar, stop the server at its start.
+ * Words from extensions: found by kind and name, case-insensitively; two extensions with the same
+ * word, or one with a word of the base grammar, stop the server at its start.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@ expect(bool holds, const char *what)
 	failed++;
 }
 
-/* Do these stop the program? */
+/* Whether these stop the program. */
 static bool
 stops(const struct imap_ext *one, const struct imap_ext *other)
 {
@@ -154,7 +154,7 @@ duplicates(void)
 	    DATA("WORD")};
 	const struct imap_ext none = {.name = "none"};
 
-	/* One word of several kinds is as many words. */
+	/* The same word in several kinds is as many words. */
 	expect(!stops(&all, &none), "one extension alone is taken");
 	expect(stops(&all, &(struct imap_ext){.name = "two", WORDS("WORD")}), "two commands stop");
 	expect(
@@ -206,7 +206,7 @@ duplicates(void)
 	                   (const struct imap_notify_event[]){
 	                       {.name = "MUTE", .scopes = IMAP_NOTIFY_MAILBOXES}, {.name = NULL}}}),
 	    "an event that nothing tells stops");
-	/* wire reads them, and an extension answers. */
+	/* wire parses them, and an extension handles them. */
 	expect(!stops(&none, &(struct imap_ext){.name = "left", KEYS("OLDER")}), "OLDER is free");
 	expect(!stops(&none, &(struct imap_ext){.name = "left", STATUS("SIZE")}), "SIZE is free");
 }
@@ -215,7 +215,7 @@ duplicates(void)
 	for (const struct type *r = e->table; r != NULL && r->name != NULL; r++)                   \
 	expect(imap_registry_##suffix(reg, str_of(r->name)) == r, r->name)
 
-/* Whatever wire can read and the engine does not answer for has an extension. */
+/* Every word that wire parses and the engine does not handle has an extension. */
 static void
 left_words(const struct imap_registry *reg)
 {

@@ -2,9 +2,8 @@
 /*
  * usage: test_rights
  *
- * Every command that is registered, against mailboxes that a login may not see
- * or not change.  A command that is not in the table fails: whoever adds one
- * says here what it has to do with mailboxes.
+ * Every registered command, on mailboxes that a login may not see or may not change.  A command
+ * that is not in the table fails: whoever adds one says here what it does with mailboxes.
  *
  *   NAMES     it names one.  With each line, `%` being a mailbox that is there and
  *             hidden, the server's answer has to be the one that it gives for a name that was never
@@ -122,7 +121,7 @@ answer(struct site *site, const char *line, const char *name)
 	return send.p;
 }
 
-struct picture { /* of what may not change */
+struct picture { /* of what must not change */
 	struct buf text;
 	const char *of;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* usage: test_imap FILE.imt …   Runs transcripts; see script.h.  Prints one line each. */
+/* usage: test_imap FILE.imt …   Runs transcripts; see script.h.  Prints one line for each. */
 #include <stdio.h>
 
 #include "base/buf.h"

@@ -356,7 +356,7 @@ next_line(struct script *s, unsigned i, struct str *line_r)
 	return true;
 }
 
-/* With writer threads what is expected may still be under way. */
+/* With writer threads, the expected line may take a while. */
 static bool
 await_line(struct script *s, unsigned i, struct str *line_r)
 {
@@ -369,7 +369,7 @@ await_line(struct script *s, unsigned i, struct str *line_r)
 	return true;
 }
 
-/* "* OK [UIDNEXT 4] …": the documentation has each code, so an extension brings it. */
+/* "* OK [UIDNEXT 4] …": each code is in the documentation, so an extension must bring it. */
 static bool
 check_code(const struct script *s, struct str line)
 {
@@ -391,7 +391,7 @@ check_code(const struct script *s, struct str line)
 	return true;
 }
 
-/* The line was looked at.  False: the response that it ends is none that wire would read. */
+/* The line has been read.  False: it ends a response that wire could not parse. */
 static bool
 drop_line(struct script *s, unsigned i)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a transcript says beside what client and server do: see script.h. */
+/* Directives: whatever a transcript contains besides client and server lines; see script.h. */
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -151,7 +151,7 @@ do_live(struct script *s, struct str args)
 	return false;
 }
 
-/* "then PATTERN": behind the line that the last `log` found. */
+/* "then PATTERN": after the line that the last `log` found. */
 static bool
 do_held(struct script *s, struct str args)
 {
@@ -439,7 +439,7 @@ add_user(struct script *s, struct str args)
 	return true;
 }
 
-/* A blank within a name of a mailbox is a '+'. */
+/* A '+' stands for a space in a mailbox name. */
 static bool
 add_grant(struct script *s, struct str args)
 {
@@ -534,7 +534,7 @@ is_setup(struct str verb)
 	       str_eq(verb, STR("quota"));
 }
 
-/* Before the site is made its setup lines are kept, since conf lines may still come. */
+/* Keeps setup lines until the site is made, since more conf lines may follow. */
 static void
 keep_setup(struct script *s, struct str line, struct str verb)
 {
@@ -640,7 +640,7 @@ script_directive(struct script *s, struct str line)
 		return true;
 	if (str_eq(verb, STR("client")))
 		return do_client(s, args);
-	if (str_eq(verb, STR("reload"))) /* the whole of the new configuration */
+	if (str_eq(verb, STR("reload"))) /* the complete new configuration */
 		return site_reload(s->site, args), true;
 	if (str_eq(verb, STR("advance")) && parse_time(args, &n)) {
 		site_advance(s->site, n);

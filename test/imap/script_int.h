@@ -24,7 +24,7 @@ struct script {
 	struct site_options options;
 	struct buf conf;
 	struct buf po;    /* the catalogue "de" */
-	struct buf setup; /* lines to be run when the site is there */
+	struct buf setup; /* lines to run once the site exists */
 	struct buf send[SITE_CLIENTS];
 	bool tls[SITE_CLIENTS], mute[SITE_CLIENTS];
 	char address[SITE_CLIENTS][64];
@@ -38,23 +38,23 @@ struct script {
 	bool compressing[SITE_CLIENTS]; /* its TLS is */
 	struct capture captures[CAPTURES];
 	size_t n_captures;
-	struct str rest; /* of the text: for the lines of a message */
+	struct str rest; /* rest of the text: for the lines of a message */
 	struct str group[GROUP];
 	size_t group_n;
 	int group_client; /* -1: none */
 	struct buf log;
-	size_t log_at; /* behind the line that the last `log` found */
+	size_t log_at; /* after the line that the last `log` found */
 	pthread_mutex_t log_lock;
 	pthread_mutex_t flush_lock;
 	pthread_cond_t flush_cond;
-	bool held, came; /* came: a commit waits */
+	bool held, came; /* came: a commit is waiting */
 };
 
-/* Tells where in the script something is wrong; always false. */
+/* Reports where in the script something is wrong; always false. */
 bool script_complain(const struct script *s, const char *what, struct str detail);
 
-/* script.c: clients.  Makes the site, connects the client, if that was not done; false: it cannot.
- */
+/* script.c: clients.  Makes the site and connects the client, unless done before; false: it
+ * cannot. */
 bool script_need_site(struct script *s);
 bool script_need_client(struct script *s, unsigned i);
 /* The client's side of COMPRESS begins, or is not there any more. */
@@ -63,7 +63,7 @@ void script_zip(struct script *s, unsigned i, bool on);
 void script_flush(struct script *s);
 /* What the server has said and nobody has read. */
 struct buf *script_output(struct script *s, unsigned i);
-/* What came is dropped without being looked at. */
+/* Drops what has arrived without reading it. */
 void script_drop_all(struct script *s, unsigned i);
 bool script_match(struct script *s, struct str pattern, struct str text);
 

@@ -91,7 +91,7 @@ make_conf(struct str text)
 	return conf;
 }
 
-static _Atomic uint64_t passed_ms; /* lanes ask, too */
+static _Atomic uint64_t passed_ms; /* lanes read it, too */
 
 static int64_t
 fixed_wall(void)
@@ -115,7 +115,7 @@ looked(void *arg)
 
 	if (site->changing)
 		return;
-	was = block_on_loop(false); /* it is another session's, and another thread's */
+	was = block_on_loop(false); /* it belongs to another session and another thread */
 	was_worker = block_on_worker(false);
 	site->readings++;
 	site->changing = true;
@@ -181,7 +181,7 @@ file_has(const char *path, struct str text)
 	return has;
 }
 
-/* A literal of an extension that only tests have. */
+/* Whether it is a string literal in an extension that only tests have. */
 static bool
 is_of_tests(const char *english)
 {
@@ -198,8 +198,7 @@ is_of_tests(const char *english)
 	return found;
 }
 
-/* What the server says to clients and does not stand in po/turnstone.pot could not be translated.
- */
+/* Text for clients that is not in po/turnstone.pot could not be translated. */
 static void
 missed(const char *english)
 {
@@ -209,7 +208,7 @@ missed(const char *english)
 	abort();
 }
 
-static struct texts *known_texts; /* all that are to be translated, each as it is */
+static struct texts *known_texts; /* all that are translatable, each unchanged */
 
 static void
 load_known(void)
@@ -247,7 +246,7 @@ site_new(const struct site_options *options)
 	struct store_options so;
 	char *text = NULL;
 
-	block_watch(); /* what may block and is called on the loop aborts */
+	block_watch(); /* abort if something that may block is called on the loop */
 	passed_ms = 0;
 
 	site->disk = options->disk != NULL ? options->disk : engine_mem_disk_new();
@@ -320,7 +319,7 @@ site_free(struct site **sp)
 	*sp = NULL;
 	for (unsigned i = 0; i < SITE_CLIENTS; i++)
 		site_disconnect(site, i);
-	/* What was still on its way in a lane or a job. */
+	/* What was still in progress in a lane or a job. */
 	for (unsigned i = 0; i < 1000 && !session_loop_is_empty(&site->il.sessions); i++) {
 		usleep(1000);
 		site_run(site);
@@ -628,7 +627,7 @@ site_meanwhile(struct site *site, unsigned n, struct str what)
 	if (str_eq(verb, STR("expunge")) || str_eq(verb, STR("flags")))
 		known = str_split(&what, ' ', &word) && str_u64(word, UINT32_MAX, &uid);
 	account = account_of(site, name);
-	site->changing = true; /* what is read here does not count */
+	site->changing = true; /* readings here do not count */
 	if (known && str_eq(verb, STR("expunge"))) {
 		add_flags_event(add_event(site, n, account, mailbox, STORE_CHANGE_FLAGS),
 		    (uint32_t)uid, STR("\\Deleted"));

@@ -2,9 +2,9 @@
 #ifndef TEST_IMAP_SITE_H
 #define TEST_IMAP_SITE_H
 /*
- * A whole server in one process for tests: the mem engine, the real store,
- * real users, the real IMAP engine, on a fake loop with fake streams.  Nothing
- * happens but inside site_run(), and with lanes 0 in a fixed order.
+ * A whole server in one process for tests: the mem engine, the real store, real users, the real
+ * IMAP engine, on a fake loop with fake streams.  Nothing happens except inside site_run(), and
+ * with lanes 0 in a fixed order.
  */
 #include "imap/place/place.h"
 #include "net/stream_fake.h"
@@ -36,14 +36,14 @@ struct site {
 	size_t event_count;
 	uint64_t readings; /* so far */
 	bool changing;
-	struct site_share { /* a namespace of somebody's mail; private */
+	struct site_share { /* a namespace with somebody's mail; private */
 		char prefix[64];
 		struct store_account *account;
 		unsigned rights;
 	} shares[SITE_SHARES];
 	struct imap_space spaces[SITE_SHARES];
 	struct texts_set *languages; /* NULL, or those of the options; other settings keep them */
-	/* NULL, or a test's: at the end of each reading, for changes that the test makes itself. */
+	/* NULL, or called at the end of each reading, for changes that the test makes itself. */
 	void (*looked)(void *arg);
 	void *looked_arg;
 };
@@ -51,34 +51,34 @@ struct site {
 struct site_options {
 	struct str conf; /* text of a configuration file */
 	unsigned lanes;
-	unsigned keywords;            /* the most of a mailbox; 0: the store's default */
-	bool starttls;                /* offered; the handshake is a fake one */
-	struct tls_slot *tls;         /* NULL, or what site_tls() gave, which stays the caller's */
-	struct engine_mem_disk *disk; /* NULL: a new one; taken */
-	const struct imap_ext *ext;   /* NULL, or one more than the server has */
-	struct texts_set *languages;  /* NULL, or catalogues; taken */
+	unsigned keywords;            /* the most per mailbox; 0: the store's default */
+	bool starttls;                /* offered; the handshake is fake */
+	struct tls_slot *tls;         /* NULL, or from site_tls(); remains the caller's */
+	struct engine_mem_disk *disk; /* NULL: a new one; taken over */
+	const struct imap_ext *ext;   /* NULL, or one that the server does not have */
+	struct texts_set *languages;  /* NULL, or catalogues; taken over */
 };
 
-/* A certificate to be shown by nobody: the handshake of a fake stream is none. */
+/* A certificate that is never shown: fake streams have no real handshake. */
 struct tls_slot *site_tls(void);
 struct site *site_new(const struct site_options *options);
-/* As a reload does: another configuration file. */
+/* Loads another configuration file, as a reload does. */
 void site_reload(struct site *site, struct str text);
 /* Ends all clients first. */
 void site_free(struct site **site);
 
-/* A user with one cheap verifier.  acts_for: a pattern, or NULL. */
+/* Adds a user with one cheap verifier.  acts_for: a pattern, or NULL. */
 void site_user(
     struct site *site, const char *name, const char *password, const char *acts_for, bool admin);
-/* Who may act for whom; NULL mailboxes: all, separated by commas; NULL rights: all. */
+/* Adds a grant; mailboxes are separated by commas, NULL: all; rights NULL: all. */
 void site_grant(struct site *site, const char *who, const char *target, const char *mailboxes,
     const char *rights);
-/* Takes the grants of that user back. */
+/* Removes that user's grants. */
 void site_revoke(struct site *site, const char *who);
-/* For logins to come: names that begin with prefix are those of that user's mail, with these
- * rights. Given again it changes the rights, also for those who are logged in. */
+/* For future logins: names with this prefix lead to that user's mail, with these rights.  Called
+ * again, it changes the rights, also for those who are logged in. */
 void site_share(struct site *site, const char *prefix, const char *user, const char *rights);
-/* Adds a message; the account and the mailbox are made when missing.  flags: "\Seen work". */
+/* Adds a message; makes the account and the mailbox if missing.  flags: "\Seen work". */
 void site_message(
     struct site *site, const char *user, const char *mailbox, const char *flags, struct str bytes);
 /* One that was brought back from a backup: each byte of its ids is that number. */
@@ -89,22 +89,21 @@ void site_mailbox(struct site *site, const char *user, const char *mailbox);
 void site_quota(struct site *site, const char *user, enum store_quota_resource resource,
     uint64_t limit, const char *mailbox);
 /*
- * Something happens between two readings: when the n-th reading (from 1) of a
- * mailbox or of a list of them, from now on, has ended, `what` is done before
- * its reader goes on, as by another session.  Lanes 0.  False: nothing that is
- * known.
+ * Makes something happen between two readings: after the n-th reading (from 1) of a mailbox or of a
+ * list of mailboxes, counted from now, `what` is done before the reader continues, as if by another
+ * session.  Lanes 0.  False: unknown.
  *	expunge USER MAILBOX UID
  *	flags USER MAILBOX UID FLAGS     these are added
  *	append USER MAILBOX [FLAGS]
  *	delete USER MAILBOX
  */
 bool site_meanwhile(struct site *site, unsigned n, struct str what);
-/* Connects client i; address NULL: 192.0.2.1.  mute: it does not go on with a TLS handshake. */
+/* Connects client i; address NULL: 192.0.2.1.  mute: it does not continue the TLS handshake. */
 void site_connect(struct site *site, unsigned i, const char *address, bool tls, bool mute);
-/* Runs until nothing is to be done. */
+/* Runs until there is nothing left to do. */
 void site_run(struct site *site);
-/* So much time passes, for the loop and for the store. */
+/* Advances the clock, for the loop and for the store. */
 void site_advance(struct site *site, uint64_t ms);
-/* The connection of client i is gone (and freed). */
+/* Client i's connection breaks, and is freed. */
 void site_disconnect(struct site *site, unsigned i);
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SORT against a naive one: random messages with few values each, random criteria, whole and in
- * slices; by numbers and by UIDs, with what is expunged in between; and a long response to a client
- * that takes it slowly.
+ * SORT compared with a naive one: random messages with few different values, random criteria, whole
+ * and in slices; by numbers and by UIDs, while messages are expunged; and a long response to a slow
+ * client.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,7 +54,7 @@ put_message(void)
 
 	for (unsigned k = 0; k < KEYS; k++)
 		m->value[k] = below(4);
-	m->value[DISPLAYTO] = m->value[TO]; /* it has no name */
+	m->value[DISPLAYTO] = m->value[TO]; /* it has no display name */
 	buf_printf(&b, "Subject: %s%s\r\n", below(2) == 0 ? "Re: " : "", words[m->value[SUBJECT]]);
 	buf_printf(&b, "From: %s <%s@example.org>\r\n", words[m->value[DISPLAYFROM]],
 	    words[m->value[FROM]]);
@@ -90,7 +90,7 @@ compare(const void *a, const void *b)
 	return x->uid < y->uid ? -1 : 1;
 }
 
-/* Those from a UID on in order; their count. */
+/* Sorts those from a UID on; returns their count. */
 static unsigned
 sort_naively(unsigned from, unsigned *order)
 {

@@ -31,7 +31,7 @@ plain(
 	buf_fini(&raw);
 }
 
-/* Every way from one user to another, with what each of them may see at once. */
+/* Every way to switch users, with what each of them can see at once. */
 static void
 put_all(struct buf *out)
 {
@@ -116,7 +116,7 @@ make_site(bool warm)
 	return site;
 }
 
-/* cut: 0 for all at once. */
+/* cut: 0: all at once. */
 static struct buf
 say(struct str text, size_t cut, bool warm)
 {

@@ -64,7 +64,7 @@ read_length(struct wire_in *in, const void **args_r)
 	return wire_in_open(in) && read_step(in, args_r) && wire_in_close(in);
 }
 
-/* Bytes from the message's front. */
+/* Prints the first bytes of the message. */
 static void
 print_front(const struct imap_fetched *message, struct buf *out)
 {
@@ -163,7 +163,7 @@ static const struct imap_search_key search_keys[] = {
     {.name = NULL},
 };
 
-/* " XNTH 5": the n-th that was found. */
+/* Prints " XNTH 5": the n-th match. */
 static void
 print_nth(const struct imap_found *found, const void *kept, struct buf *out)
 {
@@ -205,7 +205,7 @@ struct order {
 	const struct imap_sort_key *keys[ORDER_KEYS];
 	bool reverse[ORDER_KEYS];
 	size_t n_keys, n;
-	struct store_columns *columns; /* of all keys */
+	struct store_columns *columns; /* for all keys */
 	struct store_message records[ORDER_MESSAGES];
 	struct sortable {
 		const struct order *order;
@@ -276,7 +276,7 @@ free_columns(void *arg)
 	store_columns_free(&order->columns);
 }
 
-/* X-ORDER [REVERSE] key [REVERSE] key …, of all messages. */
+/* X-ORDER [REVERSE] key [REVERSE] key …, over all messages. */
 static enum imap_next
 cmd_order(struct imap_cmd *cmd)
 {
@@ -486,7 +486,7 @@ say_selected(struct imap_conn *conn)
 
 /* ---- LIST */
 
-/* Those with a special use, or below INBOX: no criterion that wire knows. */
+/* Those with a special use, or below INBOX: a criterion that wire does not know. */
 static bool
 is_plain(unsigned attrs, bool exists)
 {

@@ -2,9 +2,9 @@
 #ifndef TEST_IMAP_TRIAL_H
 #define TEST_IMAP_TRIAL_H
 /*
- * An extension that no server has, with a row of each kind that none of the server's has yet, and
- * some more: for test/imap/trial.imt, which says `trial`.  What the server has no engine for yet
- * (SORT, NOTIFY) it asks by commands of its own.
+ * An extension for tests only, with a row of each kind that no extension of the server has yet, and
+ * some more: for test/imap/trial.imt, which says `trial`.  For what the server has no engine yet
+ * (SORT, NOTIFY), it has commands of its own.
  */
 #include "imap/ext.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What waits for a client that does not read is bounded in bytes, whatever a line of it takes. */
+/* Output that waits for a client that does not read is limited in bytes, whatever one line of it
+ * needs. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -9,7 +9,8 @@
 #include "lmtp/settings.h"
 #include "server/config/settings.h"
 
-/* What ends a name before a sub-address.  A file with faults is not this command's business. */
+/* Adds the separator between a name and a sub-address.  This command does not report faults in the
+ * file. */
 static void
 put_separator(const struct args *args, struct buf *wire)
 {

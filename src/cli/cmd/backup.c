@@ -40,7 +40,7 @@ damage(const char *text, void *arg)
 	c->damaged++;
 }
 
-/* Only said: it is as it was wished. */
+/* Prints a note about something that went as intended. */
 static void
 note(const char *text, void *arg)
 {
@@ -76,7 +76,7 @@ json_number(struct json *j, const char *key, uint64_t value)
 	json_u64(j, value);
 }
 
-/* Prints and frees; gives the exit code. */
+/* Prints and frees; returns the exit code. */
 static int
 command_end(struct command *c, struct backup_folder **folder, struct buf *why, struct buf *out)
 {

@@ -43,7 +43,7 @@ progress(const char *what, uint64_t done, uint64_t total, void *arg)
 	s->open = true;
 }
 
-/* "key: number" lines. */
+/* Reads lines "key: number". */
 static uint64_t
 read_count(struct str text, const char *key)
 {

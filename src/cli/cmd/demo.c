@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `turnstone demo-site`: a folder in which a server can be tried out.  What is
- * there already is kept: configuration, certificate, passwords, mail.
+ * `turnstone demo-site`: a folder for trying out a server.  Existing files stay: configuration,
+ * certificate, passwords, mail.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -108,7 +108,7 @@ random_password(char *out)
 
 	for (unsigned i = 0; i < PASSWORD_LEN;) {
 		random_bytes(&byte, 1);
-		if (byte < 248) /* 4 * 62: every letter as likely as every other */
+		if (byte < 248) /* 4 * 62: all characters are equally likely */
 			out[i++] = set[byte % 62];
 	}
 	out[PASSWORD_LEN] = '\0';
@@ -156,7 +156,7 @@ make_passwords(struct site *site)
 
 /* ---- mail ---- */
 
-struct filler { /* who appends: a thread's own fake loop, on which uploads are made */
+struct filler { /* a thread that appends: its own fake loop, for uploads */
 	struct store *store;
 	struct loop *loop;
 	struct work_pool *pool;
@@ -273,7 +273,7 @@ fill_folder(struct filler *f, struct store_account *account, const char *user,
 	if (err != TS_OK)
 		return err;
 	store_mailbox_counters(mailbox, &counters);
-	/* Not what was read and thrown away since, either. */
+	/* This does not replace messages that have been deleted since, either. */
 	for (unsigned n = counters.uidnext - 1; err == TS_OK && n < folder->count; n++) {
 		demo_mail_make(user, folder, n, f->now, &f->mail);
 		err = append(f, mailbox);
@@ -331,7 +331,7 @@ welcome(struct filler *f, const char *user)
 	return err;
 }
 
-/* Many threads wait for each flush together. */
+/* Many threads share each flush. */
 static void *
 crowd_thread(void *arg)
 {
@@ -458,7 +458,7 @@ load_conf(struct site *site)
 	return err == TS_OK;
 }
 
-/* A site of a time when there were none gets them now. */
+/* Sites made before there were certificates get them now. */
 static bool
 add_certificates(struct site *site)
 {

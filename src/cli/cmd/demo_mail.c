@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Made-up mail of a small boat club.  The number of a message picks people,
- * topic, form and flags; neighbours in a folder form threads of four.
+ * Made-up mail of a small boat club.  A message's number picks people, topic, form and flags;
+ * neighbours in a folder form threads of four.
  */
 #include "cli/cmd/demo_mail.h"
 
@@ -28,7 +28,7 @@ const struct demo_folder demo_folders[] = {
 const size_t demo_folder_count = sizeof(demo_folders) / sizeof(*demo_folders);
 
 struct person {
-	const char *local, *header; /* header: as it stands in an address */
+	const char *local, *header; /* header: as written in an address */
 };
 
 static const struct person people[] = {
@@ -94,7 +94,7 @@ put_date(int64_t when, int16_t zone, struct buf *out)
 	struct tm tm;
 	char text[64];
 
-	/* RFC 5322 3.3; the names of days and months are English in the C locale. */
+	/* RFC 5322 section 3.3; the names of days and months are English in the C locale. */
 	gmtime_r(&local, &tm);
 	(void)strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S", &tm);
 	buf_printf(out, "Date: %s %c%02d%02d\r\n", text, zone < 0 ? '-' : '+', abs(zone) / 60,
@@ -313,7 +313,7 @@ demo_mail_make(const char *user, const struct demo_folder *folder, unsigned n, i
 	    .topic = &topics[(seed + thread) % COUNT(topics)]};
 
 	mail->bytes.n = 0;
-	/* Half a year back, oldest first, at odd hours. */
+	/* The last half year, oldest first, at odd hours. */
 	mail->date = now - (int64_t)(folder->count - n) * 86400 * 180 / folder->count +
 	             (int64_t)(seed * 977 + n * 7919) % 36000;
 	if (mail->date > now)

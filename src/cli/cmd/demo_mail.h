@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLI_CMD_DEMO_MAIL_H
 #define CLI_CMD_DEMO_MAIL_H
-/* The messages of a demo site: made up here, the same ones for the same number and user. */
+/* The messages of a demo site: generated, always the same for a given number and user. */
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -22,9 +22,9 @@ struct demo_mail {
 	const char *keyword; /* or NULL */
 };
 
-/* The n-th message of a folder.  mail_r->bytes is overwritten. */
+/* Makes the n-th message of a folder.  mail_r->bytes is overwritten. */
 void demo_mail_make(const char *user, const struct demo_folder *folder, unsigned n, int64_t now,
     struct demo_mail *mail_r);
-/* The one message of a user made for load tests. */
+/* The only message of a user made for load tests. */
 void demo_mail_welcome(const char *user, int64_t now, struct demo_mail *mail_r);
 #endif

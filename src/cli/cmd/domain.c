@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `turnstone domain-help`: names are checked, records made. */
+/* `turnstone domain-help`: checks names and makes records. */
 #include "cli/cmd/domain.h"
 
 #include <arpa/inet.h>
@@ -59,7 +59,7 @@ domain_check(struct str text, struct buf *out)
 	text = rest;
 	if (rest.n > NAME_MAX_BYTES)
 		return "it is longer than 253 bytes";
-	/* A dot at the end was cut; another one there is an empty label. */
+	/* A dot at the end was removed; a second one means an empty label. */
 	if (rest.n > 0 && rest.p[rest.n - 1] == '.')
 		return check_label(STR(""));
 	while (why == NULL && rest.n > 0 && str_split(&rest, '.', &label)) {
@@ -105,7 +105,7 @@ is_loopback(struct str address)
 	       str_eq(address, STR("localhost"));
 }
 
-/* What keeps clients of everybody from a listener; NULL: nothing. */
+/* Why not all clients can use a listener; NULL: they can. */
 static const char *
 not_public(const struct conf *conf, const struct listener_settings *s)
 {
@@ -129,7 +129,7 @@ add_client(struct domain_help *h, bool tls, uint16_t port)
 
 	if (at == DOMAIN_CLIENTS)
 		return;
-	/* Those with TLS from the first byte come first (RFC 8314 section 3). */
+	/* Implicit TLS comes first (RFC 8314 section 3). */
 	for (; tls && at > 0 && !h->clients[at - 1].tls; at--)
 		h->clients[at] = h->clients[at - 1];
 	h->clients[at] = (struct domain_client){port, tls};
@@ -167,7 +167,7 @@ static void add_record(struct domain_help *h, const char *what, bool open, const
     struct str base, const char *type, const char *format, ...)
     __attribute__((format(printf, 7, 8)));
 
-/* The name is prefix and base, with a dot at its end. */
+/* The name is prefix and base, with a final dot. */
 static void
 add_record(struct domain_help *h, const char *what, bool open, const char *prefix, struct str base,
     const char *type, const char *format, ...)
@@ -192,7 +192,7 @@ add_record(struct domain_help *h, const char *what, bool open, const char *prefi
 	buf_fini(&name);
 }
 
-/* Is the host's name one of the domain's zone? */
+/* Whether the host's name is in the domain's zone. */
 static bool
 in_zone(const struct domain_help *h)
 {
@@ -245,7 +245,7 @@ add_mail(struct domain_help *h)
 	    STR_ARG(h->domain));
 }
 
-/* RFC 6186: a target of "." says that there is no such service. */
+/* RFC 6186: a target of "." means that there is no such service. */
 static void
 add_service(struct domain_help *h, const char *name, bool tls, const char *what)
 {
@@ -289,7 +289,7 @@ add_rest(struct domain_help *h)
 
 /* ---- all of it ---- */
 
-/* A name of this machine that others can look up, as far as can be told. */
+/* A name of this machine that others can look up, as far as we can tell. */
 static void
 choose_host(const struct conf *conf, struct domain_help *h, struct buf *out)
 {
@@ -420,7 +420,7 @@ option(const struct args *args, const char *name)
 	return text != NULL ? str_of(text) : STR_NONE;
 }
 
-/* Which of the names is at fault. */
+/* The name with the fault. */
 static const char *
 faulty(const struct args *args, const struct domain_help *h)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `turnstone domain-help`: a zone file, JSON, and the file of clients that set themselves up. */
+/* `turnstone domain-help`: a zone file, JSON, and the autoconfiguration file for clients. */
 #include "cli/cmd/domain.h"
 
 #include "base/json.h"
@@ -36,7 +36,7 @@ security(const struct domain_client *c)
 	return c->tls ? "SSL/TLS" : "STARTTLS";
 }
 
-/* In comments, so that all of it can be pasted. */
+/* In comments, so that everything can be pasted. */
 static void
 print_clients(const struct domain_help *h, struct buf *out)
 {
@@ -141,7 +141,7 @@ print_server(const char *kind, const char *type, struct str host, unsigned port,
 	    kind, type, STR_ARG(host), port, socket, user, kind);
 }
 
-/* Names are of letters, digits, '-' and dots: nothing of XML is in them. */
+/* Names have only letters, digits, '-' and dots: nothing needs escaping in XML. */
 void
 domain_print_autoconfig(const struct domain_help *h, struct buf *out)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Grants for people: see grant_print.h. */
+/* Printing grants for people: see grant_print.h. */
 #include "cli/cmd/grant_print.h"
 
 #include <stdio.h>
 
 #include "control/rows.h"
 
-/* " WORD A B", or nothing when the row has none. */
+/* Prints " WORD A B", or nothing if the row has no such value. */
 static void
 print_values(struct str row, const char *key, const char *word)
 {

@@ -7,7 +7,7 @@
 #include "control/request.h"
 #include "control/rows.h"
 
-/* Asks; false: the exit code is in *code_r. */
+/* Asks; false: *code_r has the exit code. */
 static bool
 ask_about(const struct args *args, const char *verb, struct buf *out, int *code_r)
 {

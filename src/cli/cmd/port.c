@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `turnstone import` and `turnstone export`: between files here and an account there. */
+/* `turnstone import` and `turnstone export`: between files on this side and an account on the
+ * other. */
 #include "port/port.h"
 
 #include <stdio.h>
@@ -19,7 +20,7 @@ struct run {
 	struct port_source *source;
 	struct port_sink *sink;
 	struct mailstream_in in;
-	struct buf rest; /* of what the source gave */
+	struct buf rest; /* of what the source returned */
 };
 
 static void
@@ -36,7 +37,7 @@ give(struct buf *bytes, void *arg)
 	struct run *run = arg;
 	size_t n;
 
-	/* One list of a Maildir may be more than goes into a frame; records may be cut anywhere. */
+	/* A Maildir's list may be too large for a frame; records may be split anywhere. */
 	if (run->rest.n == 0 && !run->source->fill(run->source, &run->rest))
 		return false;
 	n = run->rest.n < FRAME_BYTES_MAX ? run->rest.n : FRAME_BYTES_MAX;
@@ -45,7 +46,7 @@ give(struct buf *bytes, void *arg)
 	return true;
 }
 
-/* "key: value" lines; numbers go into the summary, notes are told. */
+/* Reads lines "key: value"; numbers go into the summary, notes are printed. */
 static uint64_t
 value_of(struct str text, struct str key)
 {
@@ -71,7 +72,7 @@ tell_notes(const struct run *run, struct str text)
 			fprintf(stderr, "turnstone %s: %.*s\n", run->port.cmd, STR_ARG(line));
 }
 
-/* "would come: 0|1 messages already name" */
+/* Reads "would come: 0|1 messages already name". */
 static bool
 read_dry_row(struct str *text, struct str *name_r, uint64_t numbers[3])
 {
@@ -104,7 +105,7 @@ print_rows(struct str text)
 		    numbers[0] != 0 ? " (a new mailbox)" : "");
 }
 
-/* "would subscribe: name": to a mailbox that is not there and does not come. */
+/* Reads "would subscribe: name": to a mailbox that neither exists nor is imported. */
 static bool
 read_subscribed(struct str *text, struct str *name_r)
 {
@@ -165,7 +166,7 @@ put_rows(struct str text, struct json *j)
 
 struct summary {
 	uint64_t added, known, renumbered;
-	uint64_t left_out, others; /* others: of these, those that are no messages */
+	uint64_t left_out, others; /* others: those of them that are not messages */
 	uint64_t properties;
 };
 
@@ -270,7 +271,7 @@ begin_request(const struct args *args, const char *verb, struct buf *wire)
 	return true;
 }
 
-/* As the user who may read it, from here on; nothing of PATH was looked at yet. */
+/* Becomes the user who may read PATH; nothing below it has been touched yet. */
 static bool
 begin_reading(void *arg)
 {

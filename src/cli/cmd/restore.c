@@ -43,7 +43,7 @@ speak(struct dialogue *d, void *arg)
 }
 
 struct choice {
-	const char *at, *user; /* as they were typed */
+	const char *at, *user; /* as typed */
 	struct str default_domain;
 	struct buf name; /* the user's name in the run */
 };
@@ -54,7 +54,7 @@ run_has(struct str name, void *arg)
 	return backup_run_user(arg, name) != NULL;
 }
 
-/* Does the run have the user, if one is wanted? */
+/* Whether the run has the user, if one is wanted. */
 static bool
 suits(struct choice *c, struct backup_run *run)
 {
@@ -108,7 +108,7 @@ choose_by_time(struct choice *c, struct backup_folder *folder, const struct str 
 	return found;
 }
 
-/* The newest run of that moment, or that one, that has the user. */
+/* Chooses the run with that id, or the newest one at that moment, that has the user. */
 static bool
 choose_run(struct choice *c, struct backup_folder *folder, struct arena *arena,
     struct backup_run *run, struct buf *why)
@@ -196,7 +196,7 @@ run_job(struct command *c)
 	return code == EXIT_OK ? EXIT_FAILED : code;
 }
 
-/* With the names that are meant, and the run to take. */
+/* Restores the given names from the run. */
 static int
 restore_from(struct command *c, struct str default_domain, struct arena *arena)
 {

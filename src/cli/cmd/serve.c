@@ -61,7 +61,7 @@ pid_of(struct str text)
 	return 0;
 }
 
-/* Ended, and perhaps not yet waited for by its parent. */
+/* Waits until it has ended, even if its parent has not waited for it. */
 static void
 wait_for_end(pid_t pid)
 {

@@ -11,7 +11,7 @@
 #include "control/rows.h"
 #include "net/network.h"
 
-/* As `who` shows it: 10.0.0.1, ::1, unix; or with the port behind it, 10.0.0.1:4711, [::1]:4711. */
+/* As `who` shows it: 10.0.0.1, ::1, unix; or followed by the port: 10.0.0.1:4711, [::1]:4711. */
 static bool
 is_address(struct str text)
 {

@@ -76,7 +76,7 @@ by_conn_text(const void *a, const void *b)
 	return compare_texts(*(const struct str *)a, *(const struct str *)b);
 }
 
-/* The different ones that are not empty, in order; gives their number. */
+/* Keeps the distinct non-empty ones, sorted; returns their number. */
 static size_t
 different(struct str *names, size_t n)
 {

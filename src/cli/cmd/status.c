@@ -62,7 +62,7 @@ status_bytes(uint64_t n, struct buf *out)
 		buf_printf(out, "%llu bytes", (unsigned long long)n);
 		return;
 	}
-	/* Not 1024.0 of a unit, when it is rounded. */
+	/* Avoids 1024.0 of a unit after rounding. */
 	for (; v >= 1023.95; u++)
 		v /= 1024;
 	buf_printf(out, "%.1f %s", v, units[u]);
@@ -274,7 +274,8 @@ warn_connections(struct str lines, struct buf *out)
 	if (open >= most - most / 10)
 		warning(
 		    out, "limits.connections is nearly reached: see turnstone who --by address");
-	/* A tenth of the descriptors is left for files. */
+	/* Connections may use four fifths of the descriptors before this warns; files need the
+	 * rest. */
 	if (open + number_at(lines, "lmtp_connections") >= files - files / 5)
 		warning(out, "the process can open few more files: raise LimitNOFILE=");
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLI_CMD_STATUS_H
 #define CLI_CMD_STATUS_H
-/* What `turnstone status` prints of the server's lines `name: value`. */
+/* How `turnstone status` prints the server's lines `name: value`. */
 #include "base/buf.h"
 #include "base/str.h"
 
-/* Appends a page for people: what runs, who is there, what lies there, what is wrong. */
+/* Appends a page for people: what is running, who is connected, what is stored, what is wrong. */
 void status_summary(struct str lines, struct buf *out);
-/* Appends all of them, as an object of JSON and a line's end. */
+/* Appends all lines as a JSON object, with a newline. */
 void status_json(struct str lines, struct buf *out);
 /* "1.2 GiB"; "3 days 4 hours": two units. */
 void status_bytes(uint64_t n, struct buf *out);

@@ -14,7 +14,7 @@
 #include "control/request.h"
 #include "control/rows.h"
 
-/* The first line of a file, without its end. */
+/* Reads the first line of a file, without its end. */
 static bool
 read_password_line(FILE *f, struct buf *out)
 {
@@ -37,7 +37,7 @@ prompt(const char *text, struct buf *out)
 		return false;
 	quiet = old;
 	quiet.c_lflag &= ~(tcflag_t)ECHO;
-	/* First, or what is typed at the sight of the question would be dropped. */
+	/* Do this before the prompt, or what the user types as soon as it appears would be lost. */
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
 	fprintf(stderr, "%s: ", text);
 	ok = read_password_line(stdin, out);
@@ -68,7 +68,7 @@ prompt_twice(const struct args *args, struct buf *out)
 	return ok;
 }
 
-/* From where the options say.  out is to be wiped. */
+/* Reads it from where the options say.  The caller wipes out. */
 static bool
 read_password(const struct args *args, struct buf *out)
 {
@@ -132,7 +132,7 @@ put_digest(const struct args *args, struct buf *wire)
 		request_put(wire, "digest-md5", STR("yes"));
 }
 
-/* Does somebody type the password? */
+/* Whether somebody types the password. */
 static bool
 will_ask(const struct args *args)
 {
@@ -154,7 +154,7 @@ put_user_request(const struct args *args, struct buf *wire)
 	put_digest(args, wire);
 }
 
-/* Nobody types a password, twice, for a name that is refused afterwards. */
+/* Checks the name first, so that nobody types a password twice for a name that is then refused. */
 static int
 check_first(const struct args *args, bool exists)
 {
@@ -170,7 +170,7 @@ check_first(const struct args *args, bool exists)
 	return ask(args, &wire);
 }
 
-/* The same of the first of many: they differ in digits only. */
+/* The same for the first of many: they differ only in digits. */
 static int
 check_bulk(const struct args *args)
 {
@@ -187,7 +187,7 @@ check_bulk(const struct args *args)
 	return ask(args, &wire);
 }
 
-/* What is to be known of what was done. */
+/* Prints the notes about what was done. */
 static void
 print_notes(const struct args *args, struct str text)
 {

@@ -18,7 +18,8 @@ put_alias_error(enum ts_err err, const char *why, struct str name, struct buf *o
 	return err == TS_OK;
 }
 
-/* Is there an alias or a user of that prepared name?  An alias that names itself means the user. */
+/* Looks for an alias or a user with that prepared name.  An alias that names itself means the
+ * user. */
 static enum ts_err
 find_name(const struct ops *ops, struct str name, struct str self, struct arena *arena,
     struct auth_user *user_r)
@@ -32,7 +33,7 @@ find_name(const struct ops *ops, struct str name, struct str self, struct arena 
 	return err == TS_NOT_FOUND ? auth_find_user(ops->auth, name, arena, user_r) : err;
 }
 
-/* The name without its sub-address; false: it has none. */
+/* Appends the name without its sub-address; false: it has none. */
 static bool
 put_base(struct str name, struct str sep, struct buf *out)
 {
@@ -60,7 +61,7 @@ is_self(struct str name, struct str self, struct str sep)
 	return is;
 }
 
-/* The same as a delivery looks: if need be without the sub-address. */
+/* The same, as a delivery does: if necessary without the sub-address. */
 static enum ts_err
 find_alias_target(const struct ops *ops, struct str name, struct str self, struct str sep,
     struct arena *arena, struct auth_user *user_r)
@@ -74,7 +75,7 @@ find_alias_target(const struct ops *ops, struct str name, struct str self, struc
 	return err;
 }
 
-/* Mail for a target that is not there is lost without a word, so the word comes now. */
+/* Mail for a missing target is lost silently, so warn now. */
 static void
 warn_target(
     const struct ops *ops, struct str typed, struct str self, struct str sep, struct buf *out)
@@ -101,7 +102,7 @@ warn_target(
 	arena_free(&arena);
 }
 
-/* An alias as a delivery finds it: if need be without the sub-address. */
+/* Finds an alias as a delivery does: if necessary without the sub-address. */
 static bool
 find_alias(const struct ops *ops, struct str name, struct str sep, struct arena *arena,
     struct auth_alias *alias_r)
@@ -115,14 +116,14 @@ find_alias(const struct ops *ops, struct str name, struct str sep, struct arena 
 	return err == TS_OK;
 }
 
-struct walk { /* over the aliases that one stands for */
+struct walk { /* over the aliases that an alias leads to */
 	const struct ops *ops;
 	struct str self, sep;
 	struct arena *arena;
 	unsigned looks, depth;
 };
 
-/* Does one of the targets lead back to the alias? */
+/* Whether one of the targets leads back to the alias. */
 static bool
 leads_back(struct walk *w, const struct auth_alias *alias)
 {
@@ -143,7 +144,8 @@ leads_back(struct walk *w, const struct auth_alias *alias)
 	return back;
 }
 
-/* An alias goes before a user of its name, and means that user where it comes back to itself. */
+/* An alias takes precedence over a user with the same name, and means that user where it leads back
+ * to itself. */
 static void
 warn_self(const struct ops *ops, struct str self, struct str sep, struct buf *out)
 {
@@ -175,7 +177,7 @@ warn_self(const struct ops *ops, struct str self, struct str sep, struct buf *ou
 	arena_free(&arena);
 }
 
-/* Which of the names is not one: what is wrong with an alias is about it. */
+/* The invalid name that a fault of the alias is about. */
 static struct str
 bad_name(const struct ops *ops, const struct auth_alias *alias)
 {
@@ -201,7 +203,7 @@ explain_names(const struct ops *ops, enum ts_err err, const char *why,
 	return put_alias_error(err, why, alias->name, out);
 }
 
-/* The text, when it is done, is warnings, a line each. */
+/* On success the text is warnings, one per line. */
 static bool
 alias_add(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
 {

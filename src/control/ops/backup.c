@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a backup reads (backup/job.c asks).  Questions, their numbers varints,
- * strings with their length before them:
+ * What a backup reads (backup/job.c asks).  The questions; numbers are varints, strings have their
+ * length in front:
  *
  *	'L'                     -> 'i' number of this store, how many accounts there are, its
  *	                           own id
@@ -22,9 +22,8 @@
  *	'B' place, then uid blob of each message wanted
  *	                        -> for each 'd' its bytes, in pieces, then 'e' an error's number
  *
- * From 'U' on the store's blobs are pinned, up to the next 'U' or the end.  All
- * mailboxes of the user are of one moment, unless they change faster than they
- * can be looked at (backup_user.c).
+ * 'U' pins the store's blobs until the next 'U' or the end.  All mailboxes of the user are as of
+ * one moment, unless they change faster than they can be read (backup_user.c).
  */
 #include <unistd.h>
 
@@ -50,7 +49,8 @@ say(struct reader *rd, const char *text)
 
 #define STORE_ID_KEY "backup/store-id"
 
-/* Numbers of blobs and changes mean something within one store only: this tells stores apart. */
+/* The numbers of blobs and changes have a meaning only within one store: this tells stores
+ * apart. */
 static enum ts_err
 id_of_store(struct store *store, struct buf *id)
 {
@@ -197,7 +197,7 @@ forget_user(struct reader *rd)
 	store_pin_free(&rd->pin);
 }
 
-/* Then there is nothing to ask for: most of what a new account has is empty. */
+/* Then there is nothing to ask: most of a new account is empty. */
 static bool
 is_empty(const struct copy *c)
 {
@@ -241,7 +241,7 @@ send_all_properties(struct reader *rd)
 	return ok;
 }
 
-/* What a mark of the disk is compared with later: hence of exactly what is sent. */
+/* Computed from exactly what is sent, since a later mark is compared with it. */
 static bool
 send_mark(struct reader *rd)
 {
@@ -373,7 +373,7 @@ answer_mailbox(struct reader *rd, struct rd *r)
 
 /* ---- messages ---- */
 
-/* An error that is the message's own is sent; false: anything else. */
+/* Sends an error of the message itself; false: any other error. */
 static bool
 send_blob(struct reader *rd, const struct copy *c, uint32_t uid, uint64_t blob)
 {
@@ -397,7 +397,7 @@ send_blob(struct reader *rd, const struct copy *c, uint32_t uid, uint64_t blob)
 			break;
 	}
 	if (err == TS_NOT_FOUND) {
-		/* Expunged before the pin was there, or lost? */
+		/* Was it expunged before the pin was made, or lost? */
 		store_mailbox_read_begin(c->mailbox);
 		if (store_mailbox_message(c->mailbox, uid, &m))
 			err = TS_DAMAGED;

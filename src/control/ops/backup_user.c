@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A user's mailboxes as they are at one moment. */
+/* Copying a user's mailboxes as they are at one moment. */
 #include "control/ops/backup_int.h"
 
 #include "base/mem.h"
@@ -34,7 +34,7 @@ backup_forget_copies(struct reader *rd)
 	store_properties_unref(&rd->properties);
 }
 
-/* The name and the properties of the list are valid in the callback only. */
+/* The list's name and properties are valid only in the callback. */
 static void
 keep_properties(struct copy *c, const struct store_properties *now)
 {
@@ -71,7 +71,7 @@ put_message(struct buf *b, const struct store_message *m)
 		buf_varint(b, m->flags.w[w]);
 }
 
-/* Under the mailbox's lock. */
+/* Called with the mailbox's lock held. */
 static void
 copy_messages(struct copy *c, const roaring_bitmap_t *uids, struct store_message *window)
 {
@@ -95,7 +95,7 @@ copy_messages(struct copy *c, const roaring_bitmap_t *uids, struct store_message
 	}
 }
 
-/* Copies what is new since the last look; the first time since what the asker knows. */
+/* Copies what is new since the last call; the first time, since what the asker knows. */
 static void
 copy_changes(struct copy *c)
 {
@@ -117,7 +117,7 @@ copy_changes(struct copy *c)
 	c->info.counters.modseq = store_mailbox_modseq(c->mailbox);
 	store_mailbox_read_end(c->mailbox);
 	mem_free(window);
-	/* Counters take a lock of their own: UIDNEXT may be ahead, which does no harm. */
+	/* Counters have a lock of their own: UIDNEXT may be ahead, which does no harm. */
 	struct store_counters now;
 
 	store_mailbox_counters(c->mailbox, &now);
@@ -152,7 +152,7 @@ check_unchanged(const struct store_mailbox_info *info, void *arg)
 	return true;
 }
 
-/* A table never changes, and one that is referenced has its place to itself. */
+/* A table never changes, and a referenced one keeps its address, so comparing pointers suffices. */
 static void
 settle_properties(struct settling *s)
 {
@@ -174,9 +174,9 @@ copy_again(struct reader *rd, struct copy *c)
 }
 
 /*
- * A message moved while mailboxes are looked at one by one could be in neither
- * or in both, and properties may belong together.  So look again at what moved
- * on, until nothing has; a round takes microseconds.
+ * A message that is moved while we read one mailbox after another could be in neither or in both,
+ * and properties may belong together.  So this reads again whatever has changed, until nothing has;
+ * a round takes microseconds.
  */
 static void
 settle(struct reader *rd)
@@ -208,7 +208,7 @@ open_copy(struct reader *rd, struct copy *c, const struct backup_known *known, s
 	c->same = c->since > 0 && c->since == now->modseq;
 	if (c->info.id == 0)
 		return;
-	/* One that seems the same is not loaded; settle() sees when it changes now. */
+	/* A mailbox that seems unchanged is not loaded; settle() notices if it changes now. */
 	if (!c->same)
 		c->err = store_mailbox_load(rd->account, buf_as_str(&c->name), &c->mailbox);
 	if (c->mailbox != NULL)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The operation behind `turnstone check`: each finding is a line sent at once. */
+/* The operation for `turnstone check`: it sends each finding at once, as a line. */
 #include "store/check.h"
 #include "auth/alias.h"
 #include "auth/users.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Operation `export`: gives an account as a mailstream.  After each mailbox's
- * record the command is asked which messages it has already, as pairs of
- * varints (UIDs left out, UIDs that follow); of those it gets all but the bytes.
+ * Operation `export`: sends an account as a mailstream.  After each mailbox's record it asks the
+ * command which messages it already has, as pairs of varints (UIDs left out, UIDs that follow); for
+ * those it sends everything but the bytes.
  */
 #include "auth/users.h"
 #include "base/mem.h"
@@ -10,7 +10,7 @@
 #include "port/mailstream.h"
 
 #define WINDOW 256
-#define NAMED_MAX 1000 /* messages whose keywords are left out; the rest is only counted */
+#define NAMED_MAX 1000 /* messages whose omitted keywords are named; the rest are only counted */
 
 struct export
 {
@@ -76,7 +76,7 @@ ask_have(struct export *ex, bool *ok_r)
 	return set;
 }
 
-/* What a record has no room for is named and left out. */
+/* Names and leaves out what does not fit into a record. */
 static void
 put_keywords(struct export *ex, const struct store_keywords *keywords, struct str name,
     const struct store_message *m, struct buf *words)
@@ -100,7 +100,7 @@ put_keywords(struct export *ex, const struct store_keywords *keywords, struct st
 		    STR_ARG(name), m->uid, lost);
 }
 
-/* False: nobody reads any more. */
+/* False: nobody is reading. */
 static bool
 put_bytes(struct export *ex, const struct store_message *m, enum ts_err *err_r)
 {
@@ -217,7 +217,7 @@ put_messages(struct export *ex, struct store_mailbox *mb, struct str name)
 	return ok;
 }
 
-/* Takes the reference; mailbox empty: they are the account's own. */
+/* Takes over the reference; mailbox empty: they are the account's own. */
 static void
 put_properties(struct export *ex, struct str mailbox, struct store_properties *properties)
 {

@@ -48,7 +48,7 @@ fields(const struct request *req, const char *key, struct str *list)
 	return n;
 }
 
-/* What may be a slip: a user or group that there is not. */
+/* Notes what may be a mistake: an unknown user or group. */
 static void
 note_missing(
     const struct ops *ops, const char *what, const struct auth_names *names, struct buf *out)
@@ -70,7 +70,7 @@ note_missing(
 	arena_free(&arena);
 }
 
-/* The text that makes a grant understood: what it is about, and what is strange about it. */
+/* Explains a new grant: what it covers, and anything unusual about it. */
 static void
 tell_made(const struct ops *ops, struct str name, struct buf *out)
 {
@@ -191,7 +191,7 @@ row_grant(struct buf *out, const struct auth_grant *grant)
 	row_bounds(out, grant);
 }
 
-/* The patterns of a user's own record, a row each. */
+/* Appends the patterns of a user's own record, one row each. */
 static bool
 row_patterns(const struct auth_user *user, void *arg)
 {
@@ -242,7 +242,7 @@ struct explaining {
 	const struct auth_explain *e;
 	struct auth_groups *groups;
 	struct buf rows;
-	uint64_t others; /* grants of others to act by; how many of them have a row: OTHERS_MAX */
+	uint64_t others; /* grants that others act by; at most OTHERS_MAX of them have a row */
 };
 
 static void
@@ -359,7 +359,7 @@ put_verdict(const struct explaining *x, struct buf *out)
 	row_end(out);
 }
 
-/* "": now.  A day is its beginning here. */
+/* "": now.  Here a date means the beginning of that day. */
 static bool
 read_at(struct str text, int64_t *at_r)
 {

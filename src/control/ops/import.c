@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Operation `import`: takes a mailstream into an account.
+ * Operation `import`: adds a mailstream to an account.
  *
- * It may be interrupted at any instant and run again: a message that the
- * mailbox has already (same size, INTERNALDATE and SHA-256 of the bytes, each
- * one counted once) is left out.  So nothing has to be remembered elsewhere, and
- * what is not acknowledged is simply sent again.  Only messages whose size and
- * date agree are read for that.
+ * It may be interrupted at any moment and run again: a message that the mailbox already has (same
+ * size, INTERNALDATE and SHA-256 of the bytes, each counted once) is left out.  So nothing has to
+ * be remembered elsewhere, and whatever is not acknowledged is simply sent again.  Only messages
+ * with the same size and date are read for that.
  *
- * A mailbox or a message that the store refuses is named, counted and left out;
- * the rest goes on.
+ * A mailbox or message that the store refuses is named, counted and left out; the rest goes on.
  */
 #include "auth/users.h"
 #include "control/ops/import_int.h"
@@ -77,7 +75,7 @@ list_change(struct import *im, enum store_change_kind kind, const struct mailstr
 	return err;
 }
 
-/* Makes the mailbox, or finds it; says what identity it cannot have. */
+/* Makes or finds the mailbox; reports it if it cannot keep its identity. */
 static enum ts_err
 find_mailbox(struct import *im, const struct mailstream_mailbox *m)
 {
@@ -175,7 +173,7 @@ begin_normal(struct import *im, const struct mailstream_mailbox *m)
 	return true;
 }
 
-/* File systems and other servers spell names in other ways, too. */
+/* File systems and other servers may spell the same name differently. */
 static bool
 begin_mailbox(struct import *im, const struct mailstream_mailbox *m)
 {
@@ -238,7 +236,7 @@ import_stream(struct import *im)
 			if (!take_record(im, &rec))
 				return false;
 		} else if (!im->io->receive(im->io, &im->in.bytes)) {
-			(void)import_flush(im); /* what is whole is kept */
+			(void)import_flush(im); /* keep what is complete */
 			buf_puts(im->out, "ended early: run it again to go on\n");
 			return false;
 		}
@@ -246,7 +244,7 @@ import_stream(struct import *im)
 	return end_mailbox(im);
 }
 
-/* The account of a user; made when the user has no mail yet. */
+/* Finds the user's account; makes it if the user has no mail yet. */
 static bool
 find_user_account(struct import *im, const struct request *req)
 {
@@ -313,7 +311,7 @@ import(const struct ops *ops, const struct request *req, struct buf *out, struct
 	return import_or_tell(ops, req, out, io, false);
 }
 
-/* A verb of its own: a server that does not know it changes nothing either. */
+/* A verb of its own, so that a server that does not know it changes nothing either. */
 static bool
 import_dry(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
 {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Messages of an import: uploaded, and added many at a time.  A message that
- * brings a keyword new to its mailbox is a change by itself, so that no other
- * one is refused with it.
+ * Messages of an import: uploaded, and added in large batches.  A message with a keyword that is
+ * new to the mailbox is a change of its own, so that a refusal affects no other message.
  */
 #include "control/ops/import_int.h"
 #include "control/ops/ops.h"
@@ -172,7 +171,7 @@ brings_keyword(const struct import *im, struct str keywords)
 	return any;
 }
 
-/* By itself; refused for its keywords, it is left out. */
+/* In a change of its own; if its keywords are refused, it is left out. */
 static bool
 put_alone(struct import *im, const struct mailstream_message *m)
 {

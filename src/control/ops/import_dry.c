@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An import that changes nothing: what would come, what is there already, what limits and names
- * leave out.  Two things only a real run knows: whether a name that had mail before lets a new
- * mailbox have its UIDVALIDITY, and whether somebody else changes something meanwhile.
+ * An import that changes nothing: it reports what would be added, what exists already, and what
+ * limits and names exclude.  Only a real run knows whether a name that had mail before allows a new
+ * mailbox its UIDVALIDITY, and what others change in the meantime.
  */
 #include "base/mem.h"
 #include "control/ops/import_int.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What was in a mailbox before an import: its messages in the order of size and
- * date, and within those of one size and date, once a message of these is asked for, of
- * their checksums.  Equal ones stand in a row then, and the first of them counts how
- * many are taken: ten thousand equal messages cost no more than as many different ones.
+ * What was in a mailbox before an import: its messages, sorted by size and date, and, once a
+ * message with the same size and date is asked for, by checksum within these.  Equal ones are then
+ * adjacent, and the first counts how many are taken: so ten thousand equal messages cost no more
+ * than as many different ones.
  */
 #include <stdlib.h>
 
@@ -23,7 +23,7 @@ by_size(const void *a, const void *b)
 	return x->date == y->date ? 0 : x->date < y->date ? -1 : 1;
 }
 
-/* Those that cannot be read are behind the others. */
+/* Unreadable messages come last. */
 static int
 by_sum(const void *a, const void *b)
 {
@@ -75,7 +75,7 @@ sum_blob(struct import *im, struct have *h)
 	buf_fini(&b);
 }
 
-/* The first of have[from, to) that is not before want. */
+/* The first of have[from, to) that is not less than want. */
 static size_t
 first_not_before(const struct have *have, size_t from, size_t to, const struct have *want,
     int (*order)(const void *a, const void *b))
@@ -91,7 +91,7 @@ first_not_before(const struct have *have, size_t from, size_t to, const struct h
 	return from;
 }
 
-/* Where the messages of that size and date end. */
+/* The end of the messages with that size and date. */
 static size_t
 end_of(const struct import *im, size_t first)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Operations on the mailboxes of a user. */
+/* Operations on a user's mailboxes. */
 #include "auth/users.h"
 #include "control/ops/ops.h"
 #include "control/rows.h"
 #include "imap/imap.h"
 #include "wire/utf7.h"
 
-/* The request, looked up: whose account it is, and the mailbox as the store has it. */
+/* The request after the look-up: the user's account, and the mailbox as the store has it. */
 struct target {
 	struct arena *arena;
 	struct str user;
@@ -40,7 +40,7 @@ put_mailbox_error(enum ts_err err, struct str user, struct str name, struct buf 
 	return false;
 }
 
-/* As it is kept; where there is one that is spelled just so, that one. */
+/* Normalizes the name, unless a mailbox with exactly this spelling exists. */
 static void
 set_target_name(struct target *t, struct str name)
 {
@@ -52,7 +52,7 @@ set_target_name(struct target *t, struct str name)
 	buf_str(&t->name, name);
 }
 
-/* A user who was deleted may have left mail: then the name stands for the account itself. */
+/* A deleted user may have left mail: then the name means the account itself. */
 static bool
 find_target(const struct ops *ops, const struct request *req, bool create, struct target *t,
     struct buf *out)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* All operations. */
+/* The list of all operations. */
 #include "control/ops/ops.h"
 
 const struct op *

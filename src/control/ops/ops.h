@@ -2,8 +2,8 @@
 #ifndef CONTROL_OPS_OPS_H
 #define CONTROL_OPS_OPS_H
 /*
- * control/ops: what can be asked of a store or a server, a file for each group.  It lies above the
- * server, which gets ops_find() as a pointer.  Start with alias.c, the smallest.
+ * control/ops: the operations on a store or a server, one file per group.  It is above the server,
+ * which gets ops_find() as a pointer.  Start with alias.c, the smallest.
  */
 #include "control/op.h"
 
@@ -20,10 +20,10 @@ extern const struct op ops_mailbox[];  /* mailbox.c */
 extern const struct op ops_quota[];    /* quota.c */
 extern const struct op ops_sessions[]; /* sessions.c: who, kick */
 
-/* A line for an error of a change that says nothing about its operation; why: what whoever failed
- * said, or NULL. */
+/* Appends a line for an error of a change that says nothing about its operation; why: the reason
+ * that came with the error, or NULL. */
 void ops_put_store_error(enum ts_err err, const char *why, struct buf *out);
-/* What people are told of TS_FULL: how much was needed, and how much is lacking. */
+/* Appends the text for TS_FULL: how much was needed, and how much is lacking. */
 void ops_put_full(const struct ops *ops, struct buf *out);
 
 /* What people are told of a change that a quota refused; NULL: it was none. */

@@ -4,7 +4,7 @@
 
 #include "control/dialogue.h"
 
-/* Which option refuses it, in words. */
+/* The option that refuses it, in words. */
 static const char *
 limit_text(enum store_limit limit)
 {
@@ -96,7 +96,7 @@ properties_dry_begin(struct properties_dry *dry, const struct store_options *opt
 	store_account_list(account, add_bytes, dry);
 }
 
-/* NULL: it would be put. */
+/* NULL: it would be added. */
 static const char *
 dry_put(struct properties_dry *dry, const struct store_properties *there, struct str name,
     struct str value)
@@ -128,7 +128,7 @@ dry_remove(struct properties_dry *dry, const struct store_properties *there, str
 	dry->sum -= name.n + old.n;
 }
 
-/* With a reference, or NULL. */
+/* With a reference; or NULL. */
 static struct store_properties *
 properties_there(const struct properties_put *put)
 {

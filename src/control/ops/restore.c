@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a restore writes (backup/restore.c asks).  Questions, numbers varints,
- * strings with their length before them:
+ * What a restore writes (backup/restore.c asks).  The questions; numbers are varints, strings have
+ * their length in front:
  *
  *	'K' key, value      -> 'k' one byte: 1 it is new, 0 there is one, which stays;
  *	                       or 'n' text: it is left out, and why
@@ -21,15 +21,16 @@
  *	'R' uidnext, modseq -> nothing: at least these
  *	'Y' mailbox, properties
  *	                    -> of the mailbox (1, its name) or of the account (0); each: what is
- *done (0 added, if there is none, 1 put, 2 removed), name, value: 's' how many were; 'n' text: what
- *is left out, and why
+ *	                       done (0 added, if there is none, 1 put, 2 removed), name, value:
+ *	                       's' how many were; 'n' text: what is left out, and why
  *
- * 'P', 'F' and 'V' are also answered by an 'o' for each keyword that the mailbox has no room for.
+ * The answers to 'P', 'F' and 'V' also have an 'o' for each keyword that the mailbox has no room
+ * for.
  *
- * A dry run answers the same questions (but 'P' and 'D') as they would be answered, and changes
- * nothing.  What only a real run knows: whether there is room for a mailbox (store.max_mailboxes)
- * and for a keyword, whether a new mailbox can have its UIDVALIDITY, and what others change
- * meanwhile.
+ * A dry run answers the same questions (except 'P' and 'D') as a real run would, and changes
+ * nothing.  Only a real run knows whether there is room for a mailbox (store.max_mailboxes) and for
+ * a keyword, whether a new mailbox can have its UIDVALIDITY, and what others change in the
+ * meantime.
  */
 #include <openssl/evp.h>
 
@@ -44,7 +45,7 @@
 
 #define WINDOW 512
 #define PIECE ((uint64_t)256 * 1024)
-#define PROPERTY_LEAST 3 /* bytes of a question for one */
+#define PROPERTY_LEAST 3 /* bytes of a question about one */
 
 bool
 restore_say(struct writer *w, const char *what, enum ts_err err)
@@ -56,7 +57,7 @@ restore_say(struct writer *w, const char *what, enum ts_err err)
 	return false;
 }
 
-/* The same of what was to happen with a mailbox. */
+/* The same about what should have been done with a mailbox. */
 static bool
 say_mailbox(struct writer *w, const char *what, struct str name, enum ts_err err)
 {
@@ -94,7 +95,7 @@ submit_and_free(struct store_change *c)
 
 /* ---- properties ---- */
 
-/* Takes the reference. */
+/* Takes over the reference. */
 static bool
 send_properties(struct writer *w, struct store_properties *properties)
 {
@@ -128,7 +129,7 @@ refuse_property(struct str name, const char *why, void *arg)
 	return ok;
 }
 
-/* False: no such question. */
+/* False: an invalid question. */
 static bool
 take_property(struct rd *r, struct store_property_op *op)
 {
@@ -175,7 +176,7 @@ put_properties(struct writer *w, struct rd *r)
 
 /* ---- records, accounts, mailboxes ---- */
 
-/* Tells of a record that is left out. */
+/* Reports a record that is left out. */
 static bool
 refuse_record(struct writer *w, struct str user, const char *why)
 {
@@ -188,7 +189,7 @@ refuse_record(struct writer *w, struct str user, const char *why)
 	return ok;
 }
 
-/* What is wrong with the name of a user's record, as `user add` says it; NULL: nothing. */
+/* What is wrong with the name in a user's record, as `user add` puts it; NULL: nothing. */
 static const char *
 record_fault(const struct auth *auth, struct str key, struct str *user_r)
 {
@@ -280,8 +281,8 @@ name_change(struct writer *w, enum store_change_kind kind, struct str name)
 	return submit_and_free(c);
 }
 
-/* A name of the backup as it is kept here; or as it was, where there is a mailbox of that spelling.
- */
+/* A name from the backup in the form kept here; or unchanged, if a mailbox with that spelling
+ * exists. */
 static struct str
 read_name(struct writer *w, struct rd *r, struct arena *arena)
 {
@@ -317,7 +318,7 @@ make_mailbox(struct writer *w, const struct wish *wish)
 		c->use = wish->use;
 		c->mailbox = there;
 		c->wish_uidvalidity = wish->uidvalidity;
-		/* UIDNEXT comes at the end: messages take their UIDs on the way. */
+		/* UIDNEXT comes at the end: messages get their UIDs before. */
 		c->wish_modseq = wish->modseq < STORE_MODSEQ_WISH_MAX ? wish->modseq : 0;
 		if (store_object_id_ok(STORE_ID_MAILBOX, wish->object_id))
 			c->wish_object_id = arena_str(c->arena, wish->object_id);
@@ -397,7 +398,7 @@ send_mailbox(struct writer *w)
 	return ok;
 }
 
-/* In a dry run: one that would be made, perhaps in place of one that never had a message. */
+/* In a dry run: a mailbox that would be made, perhaps replacing one that never had a message. */
 static bool
 send_new(struct writer *w, uint32_t uidvalidity)
 {
@@ -700,7 +701,7 @@ restore(const struct ops *ops, const struct request *req, struct buf *out, struc
 	return hold_dialogue(ops, io, out, false);
 }
 
-/* A verb of its own: a server that does not know it changes nothing either. */
+/* A verb of its own, so that a server that does not know it changes nothing either. */
 static bool
 restore_dry(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Messages that a restore appends: uploaded as they come, a change for each question. */
+/* Messages that a restore appends: uploaded as they arrive, one change per question. */
 #include "control/dialogue.h"
 #include "control/ops/ops.h"
 #include "control/ops/restore_int.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A restore that changes nothing: where restore.c would change something, this looks at it. */
+/* A restore that changes nothing: these functions check where restore.c would change something. */
 #include "control/ops/restore_int.h"
 
 enum ts_err

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Operations on the running server; what they do is in server/server.h. */
+/* Operations on the running server; server/server.h describes what they do. */
 #include <unistd.h>
 
 #include "control/ops/ops.h"

@@ -4,7 +4,7 @@
 #include "control/ops/ops.h"
 #include "server/server.h"
 
-/* Which are meant; a user's name as sessions have it, from arena. */
+/* Which sessions are meant; a user's name as sessions have it, from arena. */
 static struct server_sessions
 which_of(const struct ops *ops, const struct request *req, struct arena *arena)
 {

@@ -13,7 +13,7 @@
 
 enum { BULK_STEP = 5000 };
 
-/* What the user is told of an error; true when there is none. */
+/* Appends the text for an error; true if there is none. */
 static bool
 put_user_error(enum ts_err err, const char *why, struct str name, struct buf *out)
 {
@@ -51,7 +51,7 @@ spec_of(const struct request *req, struct str *patterns)
 	return spec;
 }
 
-/* --acts-for with the name of one user: a slip, or the user comes later. */
+/* --acts-for with a single name: a mistake, or a user who will be added later. */
 static void
 note_acts_for(const struct ops *ops, const struct auth_user *user, struct buf *out)
 {
@@ -67,7 +67,7 @@ note_acts_for(const struct ops *ops, const struct auth_user *user, struct buf *o
 	arena_free(&arena);
 }
 
-/* Who comes after another of the same name gets the mail that the other left. */
+/* A new user gets the mail left by a deleted user with the same name. */
 static void
 warn_of_mail(const struct ops *ops, struct str name, struct buf *out)
 {
@@ -85,7 +85,7 @@ warn_of_mail(const struct ops *ops, struct str name, struct buf *out)
 	    STR_ARG(name));
 }
 
-/* The text, when it is done, is warnings and notes, a line each. */
+/* On success the text is warnings and notes, one per line. */
 static bool
 user_add(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
 {
@@ -107,7 +107,7 @@ user_add(const struct ops *ops, const struct request *req, struct buf *out, stru
 	return put_user_error(err, why, spec.name, out);
 }
 
-/* Before the command asks for a password. */
+/* Runs before the command asks for a password. */
 static bool
 user_check(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
 {
@@ -123,7 +123,7 @@ user_check(const struct ops *ops, const struct request *req, struct buf *out, st
 
 	arena_free(&arena);
 	if (err == TS_EXISTS && request_has(req, "bulk"))
-		err = TS_OK; /* who exists already keeps what they have */
+		err = TS_OK; /* an existing user keeps everything */
 	return put_user_error(err, why, spec.name, out);
 }
 
@@ -139,7 +139,8 @@ user_passwd(const struct ops *ops, const struct request *req, struct buf *out, s
 	return put_user_error(err, why, spec.name, out);
 }
 
-/* Their open sessions, and those in which they act for others; nothing without a server. */
+/* Ends their open sessions, and those in which they act for others; does nothing without a
+ * server. */
 static void
 end_sessions(const struct ops *ops, struct str name, const char *text, struct buf *out)
 {
@@ -154,7 +155,7 @@ end_sessions(const struct ops *ops, struct str name, const char *text, struct bu
 		    out, "%llu connection%s ended\n", (unsigned long long)n, n == 1 ? "" : "s");
 }
 
-/* Mail of a user who was deleted before.  That of another database's user is not touched. */
+/* Removes the mail of a user who was deleted before, but not that of another database's user. */
 static enum ts_err
 purge_left(const struct ops *ops, struct str name, const char **why_r, struct buf *out)
 {
@@ -311,7 +312,7 @@ user_show(const struct ops *ops, const struct request *req, struct buf *out, str
 	bool ok = true;
 
 	(void)io;
-	/* Who decides about the name; the store's record where that cannot be found out. */
+	/* The database that decides about the name; or the store's record, if that is unknown. */
 	if (sasl_name_full(name, auth_default_domain(ops->auth), &full))
 		err = auth_find(ops->auth, buf_as_str(&full), arena, &user, &chain);
 	if (err == TS_OK) {
@@ -330,7 +331,7 @@ user_show(const struct ops *ops, const struct request *req, struct buf *out, str
 	return ok;
 }
 
-/* In steps, so that it can be stopped: each step is on disk before the next. */
+/* In steps, so that it can be interrupted: each step is on disk before the next. */
 static bool
 user_bulk(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
 {

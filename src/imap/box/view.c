@@ -157,9 +157,14 @@ imap_box_add_recent(struct imap_box *box, const roaring_bitmap_t *uids, uint32_t
 }
 
 void
-imap_log_unreadable(const struct store_mailbox *mailbox, uint32_t uid)
+imap_log_unreadable(const struct store_mailbox *mailbox, uint32_t uid, size_t others)
 {
-	log_msg(LOG_ERROR, NULL, "a message cannot be read: user %.*s, mailbox number %u, UID %u",
+	struct buf more = {0};
+
+	if (others > 0)
+		buf_printf(&more, ", and %zu more of the mailbox", others);
+	log_msg(LOG_ERROR, NULL, "a message cannot be read: user %.*s, mailbox number %u, UID %u%s",
 	    STR_ARG(store_account_name(store_mailbox_account(mailbox))), store_mailbox_id(mailbox),
-	    uid);
+	    uid, others > 0 ? buf_cstr(&more) : "");
+	buf_fini(&more);
 }

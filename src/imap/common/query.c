@@ -817,7 +817,7 @@ unreadable(struct imap_query *q, const struct store_message *m)
 	if (!store_hold_has(q->hold, m->uid))
 		return;
 	q->failed = true;
-	imap_log_unreadable(q->mailbox, m->uid);
+	imap_log_unreadable(q->mailbox, m->uid, 0);
 }
 
 /* A message whose summary decides needs no more; those of others are kept. */

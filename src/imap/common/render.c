@@ -854,7 +854,7 @@ message_failed(struct imap_render *r)
 		r->expunged = true;
 	} else {
 		r->failed = true;
-		imap_log_unreadable(r->mailbox, uid);
+		imap_log_unreadable(r->mailbox, uid, 0);
 	}
 	(void)source_ended(r);
 	if (r->begun && r->message_start == SIZE_MAX)

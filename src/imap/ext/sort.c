@@ -11,16 +11,14 @@
 #include "imap/cmd.h"
 
 #include "base/mem.h"
-#include "imap/common/criteria.h"
+#include "imap/common/arrange.h"
 #include "imap/hide.h"
-#include "store/columns.h"
 #include "wire/ext/sort.h"
 
-#define PIECE 16384u        /* of messages, between two looks at the clock */
-#define PRINT_PIECE 2048u   /* numbers printed between two looks at the out queue */
-#define DIGITS 65536u       /* numbers are sorted by so many at once, */
-#define DIGIT_PASSES 4u     /* so often */
-#define FIRST_ROOM 1048576u /* bytes that are asked for without knowing */
+#define PIECE 16384u      /* of messages, between two looks at the clock */
+#define PRINT_PIECE 2048u /* numbers printed between two looks at the out queue */
+#define DIGITS 65536u     /* numbers are sorted by so many at once, */
+#define DIGIT_PASSES 4u   /* so often */
 #define WINDOW 256u
 
 struct criterion {
@@ -29,28 +27,20 @@ struct criterion {
 	uint64_t *numbers; /* with row->number: of the messages, in unsigned order */
 };
 
-enum stage { READING, NUMBERS, SORTING, COUNTING, SORTED };
+enum stage { READING, NUMBERS, SORTING, NUMBERING, SORTED };
 
 struct sort {
 	struct wire_sort args;
-	struct imap_criteria criteria;
+	struct imap_arrange arranged; /* the messages: their columns and numbers */
 	struct criterion *by;
 	size_t n_by;
-	roaring_bitmap_t *view; /* by which messages are numbered; NULL: by UID */
-	struct store_mailbox *mailbox;
 
 	/* the job */
-	struct store_columns *columns;
-	uint64_t room, needs; /* bytes that it may take, or has to */
-	bool failed;
 	enum stage stage;
-	size_t n;
 	uint32_t *order, *other; /* of messages, as places in the columns */
 	size_t *bucket;
 	size_t criterion, pass, at; /* criterion: one more than its place */
 	bool counted;
-	roaring_uint32_iterator_t viewed;
-	uint32_t seq;
 
 	/* printing: `other` has the numbers in order */
 	uint32_t first, last;
@@ -63,9 +53,6 @@ free_sort(void *arg)
 {
 	struct sort *s = arg;
 
-	store_columns_free(&s->columns);
-	if (s->view != NULL)
-		roaring_bitmap_free(s->view);
 	for (size_t k = 0; k < s->n_by; k++)
 		mem_free(s->by[k].numbers);
 	mem_free(s->order);
@@ -75,13 +62,7 @@ free_sort(void *arg)
 
 /* ---- on a worker */
 
-static bool
-should_stop(void *job)
-{
-	return imap_job_should_stop(job);
-}
-
-/* What sorting takes beside the columns. */
+/* What sorting takes beside columns and numbers. */
 static uint64_t
 sorting_bytes(const struct sort *s)
 {
@@ -90,24 +71,25 @@ sorting_bytes(const struct sort *s)
 	for (size_t k = 0; k < s->n_by; k++)
 		if (s->by[k].row->number != NULL)
 			each += sizeof(uint64_t);
-	return each * s->n + DIGITS * sizeof(size_t);
+	return each * s->arranged.n + DIGITS * sizeof(size_t);
 }
 
 static bool
 begin_sorting(struct sort *s)
 {
-	s->n = store_columns_count(s->columns);
-	s->needs = store_columns_needs(s->columns) + sorting_bytes(s);
-	if (s->needs > s->room)
+	size_t n = s->arranged.n;
+
+	s->arranged.needs = imap_arrange_needs(&s->arranged) + sorting_bytes(s);
+	if (s->arranged.needs > s->arranged.room)
 		return false;
-	s->order = mem_zalloc((s->n + 1) * sizeof(*s->order));
-	s->other = mem_zalloc((s->n + 1) * sizeof(*s->other));
-	s->bucket = mem_zalloc((s->n + DIGITS + 1) * sizeof(*s->bucket));
-	for (size_t i = 0; i < s->n; i++)
+	s->order = mem_zalloc((n + 1) * sizeof(*s->order));
+	s->other = mem_zalloc((n + 1) * sizeof(*s->other));
+	s->bucket = mem_zalloc((n + DIGITS + 1) * sizeof(*s->bucket));
+	for (size_t i = 0; i < n; i++)
 		s->order[i] = (uint32_t)i;
 	for (size_t k = 0; k < s->n_by; k++)
 		if (s->by[k].row->number != NULL)
-			s->by[k].numbers = mem_zalloc((s->n + 1) * sizeof(uint64_t));
+			s->by[k].numbers = mem_zalloc((n + 1) * sizeof(uint64_t));
 	s->at = 0;
 	s->criterion = s->n_by;
 	s->stage = NUMBERS;
@@ -118,16 +100,17 @@ begin_sorting(struct sort *s)
 static bool
 read_numbers(struct sort *s)
 {
+	const struct imap_arrange *a = &s->arranged;
 	struct store_message records[WINDOW];
-	const uint32_t *uids = store_columns_uids(s->columns);
+	const uint32_t *uids = store_columns_uids(a->columns);
 	size_t n, i = s->at;
 
-	if (s->at == s->n)
+	if (s->at == a->n)
 		return true;
-	store_mailbox_read_begin(s->mailbox);
+	store_mailbox_read_begin(a->mailbox);
 	n = store_hold_window(
-	    imap_query_hold(s->criteria.query), s->criteria.found, uids[i], records, WINDOW);
-	store_mailbox_read_end(s->mailbox);
+	    imap_query_hold(a->criteria.query), a->criteria.found, uids[i], records, WINDOW);
+	store_mailbox_read_end(a->mailbox);
 	for (size_t w = 0; w < n; w++) {
 		while (uids[i] != records[w].uid)
 			i++;
@@ -136,7 +119,7 @@ read_numbers(struct sort *s)
 				s->by[k].numbers[i] =
 				    (uint64_t)s->by[k].row->number(&records[w]) ^ (uint64_t)1 << 63;
 	}
-	s->at = n > 0 ? i + 1 : s->n;
+	s->at = n > 0 ? i + 1 : a->n;
 	return false;
 }
 
@@ -157,7 +140,7 @@ digit(const struct sort *s, const uint32_t *rank, uint32_t i)
 	uint64_t number;
 
 	if (rank != NULL)
-		return c->reverse ? s->n - rank[i] : rank[i];
+		return c->reverse ? s->arranged.n - rank[i] : rank[i];
 	number = c->reverse ? ~c->numbers[i] : c->numbers[i];
 	return (size_t)(number >> 16 * s->pass & (DIGITS - 1));
 }
@@ -166,7 +149,7 @@ digit(const struct sort *s, const uint32_t *rank, uint32_t i)
 static size_t
 count_digits(const struct sort *s, const uint32_t *rank)
 {
-	return rank != NULL ? s->n + 1 : DIGITS;
+	return rank != NULL ? s->arranged.n + 1 : DIGITS;
 }
 
 /* Counts become places. */
@@ -204,59 +187,37 @@ static bool
 sort_some(struct sort *s)
 {
 	const struct imap_sort_key *row = s->by[s->criterion - 1].row;
-	const uint32_t *rank =
-	    row->number == NULL
-	        ? store_columns_rank(s->columns, (enum store_column)__builtin_ctz(row->column))
-	        : NULL;
-	size_t digits = count_digits(s, rank), end = s->n - s->at > PIECE ? s->at + PIECE : s->n;
+	const uint32_t *rank = row->number == NULL
+	                           ? store_columns_rank(s->arranged.columns,
+	                                 (enum store_column)__builtin_ctz(row->column))
+	                           : NULL;
+	size_t digits = count_digits(s, rank),
+	       end = s->arranged.n - s->at > PIECE ? s->at + PIECE : s->arranged.n;
 
 	if (!s->counted) {
 		for (; s->at < end; s->at++)
 			s->bucket[digit(s, rank, s->order[s->at])]++;
-		if (s->at == s->n)
+		if (s->at == s->arranged.n)
 			place_digits(s, digits);
 		return false;
 	}
 	for (; s->at < end; s->at++)
 		s->other[s->bucket[digit(s, rank, s->order[s->at])]++] = s->order[s->at];
-	if (s->at == s->n)
+	if (s->at == s->arranged.n)
 		end_pass(s, digits, rank != NULL || s->pass == DIGIT_PASSES - 1);
 	return s->criterion == 0;
-}
-
-/* The numbers of the messages by place; what is found is in the view.  True: these are all. */
-static bool
-count_some(struct sort *s, size_t *numbers)
-{
-	const uint32_t *uids = store_columns_uids(s->columns);
-	size_t steps = 0;
-
-	if (s->view == NULL) {
-		for (size_t i = 0; i < s->n; i++)
-			numbers[i] = uids[i];
-		return true;
-	}
-	if (s->seq == 0) {
-		roaring_init_iterator(s->view, &s->viewed);
-		s->seq = 1;
-	}
-	for (; s->at < s->n && steps < PIECE; steps++, s->seq++) {
-		if (s->viewed.current_value == uids[s->at])
-			numbers[s->at++] = s->seq;
-		roaring_advance_uint32_iterator(&s->viewed);
-	}
-	return s->at == s->n;
 }
 
 static void
 end_sorting(struct sort *s)
 {
-	const uint32_t *uids = store_columns_uids(s->columns);
+	const uint32_t *uids = store_columns_uids(s->arranged.columns);
+	size_t n = s->arranged.n;
 
-	s->first = s->n > 0 ? uids[s->order[0]] : 0;
-	s->last = s->n > 0 ? uids[s->order[s->n - 1]] : 0;
-	for (size_t i = 0; i < s->n; i++)
-		s->other[i] = (uint32_t)s->bucket[s->order[i]];
+	s->first = n > 0 ? uids[s->order[0]] : 0;
+	s->last = n > 0 ? uids[s->order[n - 1]] : 0;
+	for (size_t i = 0; i < n; i++)
+		s->other[i] = s->arranged.number[s->order[i]];
 	s->stage = SORTED;
 	s->at = 0;
 }
@@ -267,13 +228,13 @@ go_on(struct sort *s)
 {
 	if (s->stage == NUMBERS) {
 		if (!has_numbers(s) || read_numbers(s)) {
-			s->stage = s->n > 0 ? SORTING : COUNTING;
+			s->stage = s->arranged.n > 0 ? SORTING : NUMBERING;
 			s->at = 0;
 		}
 	} else if (s->stage == SORTING) {
 		if (sort_some(s))
-			s->stage = COUNTING;
-	} else if (count_some(s, s->bucket)) {
+			s->stage = NUMBERING;
+	} else if (imap_arrange_number(&s->arranged)) {
 		end_sorting(s);
 	}
 }
@@ -288,40 +249,17 @@ columns_of(const struct sort *s)
 	return mask;
 }
 
-/* Reads columns; what has to be done then. */
-static enum work_end
-read_columns(struct sort *s, struct imap_job *job)
-{
-	if (s->columns == NULL)
-		s->columns = store_columns_new(s->mailbox, imap_query_hold(s->criteria.query),
-		    s->criteria.found, columns_of(s));
-	switch (store_columns_step(s->columns, s->room, should_stop, job)) {
-	case STORE_COLUMNS_AGAIN:
-		return WORK_AGAIN;
-	case STORE_COLUMNS_ROOM:
-		s->needs = store_columns_needs(s->columns);
-		return WORK_DONE;
-	case STORE_COLUMNS_FAILED:
-		s->failed = true;
-		return WORK_DONE;
-	default:
-		(void)begin_sorting(s);
-		return WORK_DONE;
-	}
-}
-
 /* Ends with the messages in order, or with more needs than room, or failed. */
 static enum work_end
 run_sort(struct imap_job *job)
 {
 	struct sort *s = job->state;
 
-	if (s->stage == READING) {
-		enum work_end end = read_columns(s, job);
+	enum work_end end;
 
-		if (s->stage == READING)
-			return end;
-	}
+	if (s->stage == READING &&
+	    (!imap_arrange_read(&s->arranged, job, &end) || !begin_sorting(s)))
+		return end;
 	while (s->stage != SORTED) {
 		go_on(s);
 		if (s->stage != SORTED && imap_job_should_stop(job))
@@ -339,7 +277,7 @@ found_of(struct imap_cmd *cmd)
 
 	return (struct imap_found){.cmd = cmd,
 	    .args = &s->args.search,
-	    .uids = s->criteria.found,
+	    .uids = s->arranged.criteria.found,
 	    .first = s->first,
 	    .last = s->last};
 }
@@ -351,14 +289,16 @@ end_ok(struct imap_cmd *cmd)
 	struct imap_found found = found_of(cmd);
 
 	cmd->midway = false;
-	return imap_criteria_ok(cmd, &s->criteria, &found, N_("Sorted"));
+	return imap_arrange_ok(cmd, &s->arranged, &found, N_("Sorted"),
+	    N_("Sorted; messages that could not be read count as empty, the server log has "
+	       "details"));
 }
 
 /* The next numbers; their count. */
 static size_t
 next_numbers(struct sort *s, const uint32_t **numbers_r)
 {
-	size_t n = s->n - s->at > PRINT_PIECE ? PRINT_PIECE : s->n - s->at;
+	size_t n = s->arranged.n - s->at > PRINT_PIECE ? PRINT_PIECE : s->arranged.n - s->at;
 
 	*numbers_r = s->other + s->at;
 	s->at += n;
@@ -376,11 +316,11 @@ print_sort(struct imap_cmd *cmd)
 	if (!s->begun)
 		wire_out_sort_begin(out);
 	s->begun = cmd->midway = true;
-	while (s->at < s->n) {
+	while (s->at < s->arranged.n) {
 		size_t n = next_numbers(s, &numbers);
 
 		wire_out_sort_add(out, numbers, n);
-		if (s->at < s->n && cmd_should_yield(cmd))
+		if (s->at < s->arranged.n && cmd_should_yield(cmd))
 			return IMAP_YIELD;
 	}
 	wire_out_sort_end(out, imap_criteria_modseq(&s->criteria, &found));
@@ -395,16 +335,16 @@ print_all(struct imap_cmd *cmd)
 	const uint32_t *numbers;
 
 	s->all.b = imap_out(cmd->conn);
-	while (s->at < s->n) {
+	while (s->at < s->arranged.n) {
 		size_t n = next_numbers(s, &numbers);
 
 		for (size_t i = 0; i < n; i++)
 			wire_set_out_add(&s->all, numbers[i], numbers[i]);
-		if (s->at < s->n && cmd_should_yield(cmd))
+		if (s->at < s->arranged.n && cmd_should_yield(cmd))
 			return IMAP_YIELD;
 	}
 	wire_set_out_end(&s->all);
-	imap_criteria_print(&s->criteria, &found, imap_out(cmd->conn));
+	imap_criteria_print(&s->arranged.criteria, &found, imap_out(cmd->conn));
 	wire_out_esearch_end(imap_out(cmd->conn), &s->all);
 	return end_ok(cmd);
 }
@@ -417,10 +357,10 @@ print_esort(struct imap_cmd *cmd)
 	struct wire_esearch e = {.tag = cmd->tag, .uid = cmd->uid};
 	struct imap_found found = found_of(cmd);
 
-	if (!imap_criteria_tell(&s->criteria, &found, &e)) /* RETURN (SAVE) */
+	if (!imap_criteria_tell(&s->arranged.criteria, &found, &e)) /* RETURN (SAVE) */
 		return end_ok(cmd);
 	if ((e.has & WIRE_RETURN_ALL) == 0)
-		s->at = s->n;
+		s->at = s->arranged.n;
 	wire_out_esearch_begin(imap_out(cmd->conn), &e, &s->all);
 	cmd->midway = true;
 	return cmd_goto(cmd, &all);
@@ -431,35 +371,14 @@ print_esort(struct imap_cmd *cmd)
 static enum imap_next sort_found(struct imap_cmd *cmd);
 static const struct imap_step found_step = {"sort-found", sort_found};
 
-/* Goes on with more room, if there is. */
-static enum imap_next
-more_room(struct imap_cmd *cmd)
-{
-	struct sort *s = cmd->state;
-	uint64_t more = s->needs - s->room, ahead = s->needs / 4;
-
-	if (cmd_reserve(cmd, more + ahead))
-		s->room = s->needs + ahead;
-	else if (cmd_reserve(cmd, more))
-		s->room = s->needs;
-	else
-		return imap_criteria_no_room(cmd, &s->criteria);
-	return cmd_job(cmd, WORK_LONG, run_sort, s, &found_step);
-}
-
 static enum imap_next
 sort_found(struct imap_cmd *cmd)
 {
 	static const struct imap_step plain = {"sort-print", print_sort};
 	struct sort *s = cmd->state;
 
-	if (s->criteria.failed)
-		return imap_criteria_unreadable(cmd, &s->criteria);
-	if (s->failed)
-		return imap_criteria_refuse(cmd, &s->criteria, "UNAVAILABLE",
-		    N_("The mailbox cannot be read at the moment"));
 	if (s->stage != SORTED)
-		return more_room(cmd);
+		return imap_arrange_go_on(cmd, &s->arranged, run_sort, &found_step);
 	return s->args.search.has_return ? print_esort(cmd) : cmd_goto(cmd, &plain);
 }
 
@@ -493,18 +412,13 @@ cmd_sort(struct imap_cmd *cmd)
 
 	cmd->state = s;
 	arena_on_free(cmd->arena, free_sort, s);
-	s->criteria.args = &s->args.search;
-	s->criteria.names_charset = s->criteria.holds = true;
-	s->mailbox = imap_box(cmd->conn)->mailbox;
+	s->arranged.criteria.args = &s->args.search;
 	if (s->args.search.has_return && imap_is_hidden(cmd->conn, STR("ESORT")))
 		return cmd_bad(cmd, "Unknown SORT option");
 	if (parsed && !find_criteria(cmd))
 		return cmd_bad(cmd, "Unknown sort criterion");
-	if (!cmd->uid)
-		s->view = roaring_bitmap_copy(imap_box(cmd->conn)->uids);
-	if (cmd_reserve(cmd, FIRST_ROOM))
-		s->room = FIRST_ROOM;
-	return imap_criteria_start(cmd, &s->criteria, parsed, run_sort, &found_step);
+	s->arranged.columns_mask = columns_of(s);
+	return imap_arrange_start(cmd, &s->arranged, parsed, run_sort, &found_step);
 }
 
 static const struct imap_cmd_def cmds[] = {

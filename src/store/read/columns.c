@@ -208,7 +208,8 @@ begin_block(struct store_columns *c)
 static void
 lose(struct store_columns *c, size_t i)
 {
-	c->flags[i] |= FLAG_LOST;
+	if (c->hold == NULL || store_hold_has(c->hold, c->uid[i]))
+		c->flags[i] |= FLAG_LOST;
 }
 
 static bool
@@ -279,7 +280,7 @@ fill_held(struct store_columns *c, size_t i)
 	roaring_bitmap_add(one, c->uid[i]);
 	if (c->hold != NULL && store_hold_window(c->hold, one, c->uid[i], &m, 1) == 1)
 		set_from_state(c, i, m.internaldate, m.size);
-	else
+	else if (c->hold == NULL)
 		lose(c, i);
 	roaring_bitmap_free(one);
 }
@@ -430,11 +431,15 @@ store_columns_ids(const struct store_columns *c, size_t i, const uint64_t **refs
 }
 
 size_t
-store_columns_lost(const struct store_columns *c)
+store_columns_lost(const struct store_columns *c, uint32_t *first_r)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < c->n; i++)
-		n += (c->flags[i] & FLAG_LOST) != 0;
+	for (size_t i = 0; i < c->n; i++) {
+		if ((c->flags[i] & FLAG_LOST) == 0)
+			continue;
+		if (n++ == 0 && first_r != NULL)
+			*first_r = c->uid[i];
+	}
 	return n;
 }
