@@ -323,7 +323,7 @@ print_sort(struct imap_cmd *cmd)
 		if (s->at < s->arranged.n && cmd_should_yield(cmd))
 			return IMAP_YIELD;
 	}
-	wire_out_sort_end(out, imap_criteria_modseq(&s->criteria, &found));
+	wire_out_sort_end(out, imap_criteria_modseq(&s->arranged.criteria, &found));
 	return end_ok(cmd);
 }
 
