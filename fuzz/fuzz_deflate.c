@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Compression as a layer of a stream: a peer that sends anything, in pieces of any size, with pauses
- * in which the history is packed.  What is shown before the layer ends must be what zlib makes of
- * the same bytes, and what is shown behind its end must begin like a command.
+ * Compression as a layer of a stream: a peer that sends anything, in pieces of any size, with
+ * pauses in which the history is packed.  What is shown before the layer ends must be what zlib
+ * makes of the same bytes, and what is shown behind its end must begin like a command.
  *
- * The input: a byte of how (segment, pauses), then bytes of the wire.  The consumer takes lines; one
- * that begins with '-' pops the layer when it may.  The same bytes, compressed as output, must come
- * back.
+ * The input: a byte of how (segment, pauses), then bytes of the wire.  The consumer takes lines;
+ * one that begins with '-' pops the layer when it may.  The same bytes, compressed as output, must
+ * come back.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -119,8 +119,9 @@ check_bare(const struct buf *bare)
 
 	while (i < bare->n && bare->p[i] > ' ')
 		i++;
-	TS_ASSERT(bare->n == 0 || (i > 0 && i + 1 < bare->n && bare->p[i] == ' ' &&
-	                              (bare->p[i + 1] | 0x20) >= 'a' && (bare->p[i + 1] | 0x20) <= 'z'));
+	TS_ASSERT(
+	    bare->n == 0 || (i > 0 && i + 1 < bare->n && bare->p[i] == ' ' &&
+	                        (bare->p[i + 1] | 0x20) >= 'a' && (bare->p[i + 1] | 0x20) <= 'z'));
 }
 
 static void
