@@ -203,7 +203,7 @@ read_exactly(struct imap_render *r, uint64_t off, uint64_t len, struct buf *out)
 	enum ts_err err;
 
 	if (r->front_read && len <= r->front.n && off <= r->front.n - len) {
-		buf_put(out, r->front.p + off, (size_t)len);
+		wire_out_fetch_bytes(out, (struct str){r->front.p + off, (size_t)len});
 		return TS_OK;
 	}
 	err = store_read_blob(r->store, r->messages[r->message].record.blob, off, len, out);
