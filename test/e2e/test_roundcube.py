@@ -169,19 +169,19 @@ def test_threads(page, site):
 def test_quota_bar(page, site):
     """The share that is used, which grows with what comes."""
     def shown(octets):
-        return f"document.querySelector('#quotadisplay').innerText.includes('{round(100 * octets / ROOM)}%')"
+        return f"document.querySelector('#quotadisplay .count').textContent == '{round(100 * octets / ROOM)}%'"
     used = sum(len(message(i)) for i in range(len(MAIL)))
     with site.login("anna", "pw") as client:
         if b" QUOTA " not in client.ok("CAPABILITY")[0]:
             pytest.skip("this server has no QUOTA")
     site.write(f"log.protocol_for = [anna]\nquota.storage = {ROOM}")
     site.cli("reload")
-    page.run("rcmail.command('checkmail')")
+    page.run("location.reload()")
     page.wait(shown(used))
     assert "GETQUOTAROOT" in site.protocol("anna")
     more = message(1)
     with site.login("anna", "pw") as client:
         client.append("INBOX", more)
-    page.run("rcmail.command('checkmail')")
+    page.run("location.reload()")
     page.wait(shown(used + len(more)))
     picture(page, "quota")
