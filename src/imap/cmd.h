@@ -77,13 +77,12 @@ struct imap_cmd {
 	struct imap_entry *entry; /* the login with which a new turn begins; NULL: none */
 	struct str code;          /* without the brackets; empty: none */
 	const char *text;         /* in English */
-	const char *said; /* NULL, or the same with its values, in the client's language already */
-	bool
-	    may_expunge; /* EXPUNGE responses may go out before the tagged reply (RFC 9051 7.5.1) */
-	bool no_sync;    /* no untagged updates before the tagged reply */
-	bool tell_capabilities; /* OK carries [CAPABILITY …] of what holds then */
-	bool tell_modseq;       /* OK carries [HIGHESTMODSEQ …] of what was told then */
-	bool greeting; /* no command but what comes before the greeting, which is its reply */
+	const char *said; /* NULL, or text with its values, already in the client's language */
+	bool may_expunge; /* EXPUNGE may precede the tagged reply (RFC 9051 7.5.1) */
+	bool no_sync;     /* no untagged updates before the tagged reply */
+	bool tell_capabilities; /* OK carries [CAPABILITY …] as it is after the command */
+	bool tell_modseq;       /* OK carries [HIGHESTMODSEQ …] of what the client was told */
+	bool greeting;          /* not a real command: precedes the greeting, which is its reply */
 };
 
 enum imap_next cmd_ok(struct imap_cmd *cmd, const char *text);

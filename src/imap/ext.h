@@ -156,12 +156,12 @@ struct imap_fetch_item {
 	/* What it needs of this message beyond that.  NULL: nothing. */
 	unsigned (*needs_of)(const struct store_message *record);
 	bool sets_seen; /* unless the client peeks */
-	bool logged;    /* a FETCH with it has a line in the log, which says who asks */
-	/* A command that names it is understood and begins: what follows from that for the login.
-	 * Also below, in rows of other kinds.  NULL: nothing. */
+	bool logged;    /* log each FETCH that requests it, with the user */
+	/* Called when a command that names the row was parsed and begins, for its effect on the
+	 * login.  Rows of other kinds below have it, too.  NULL: no effect. */
 	void (*asked)(struct imap_conn *conn);
-	/* Reads the argument in parentheses, where there is one.  NULL: none is taken, but for what
-	 * wire reads itself (sections). */
+	/* Parses the argument in parentheses.  NULL: it takes none, except what wire parses itself
+	 * (sections). */
 	bool (*parse)(struct wire_in *in, const void **args_r);
 
 	/* One of these.  On a worker unless nothing is needed: they may use nothing but their
@@ -180,15 +180,15 @@ struct imap_fetch_modifier { /* FETCH 1:* FLAGS (NAME value) */
 	const char *name;
 	/* Parses its value, which is empty if there is none.  NULL: it has none. */
 	bool (*parse)(struct wire_in *in, const void **kept_r);
-	const char *implies; /* an item that is told, too, whether it was asked for; NULL: none */
-	/* NULL, or why it must not be used here.  It may be NULL itself. */
+	const char *implies; /* an item to send even if not requested; NULL: none */
+	/* Returns NULL, or why the modifier is not allowed here.  check may be NULL. */
 	const char *(*check)(const struct imap_cmd *cmd, const struct wire_fetch *args);
 	void (*asked)(struct imap_conn *conn);
-	/* Takes those out of uids that are not to be told.  NULL: none. */
+	/* Removes from uids the messages that get no response.  NULL: none. */
 	void (*narrow)(struct imap_cmd *cmd, const void *kept, roaring_bitmap_t *uids);
-	/* Prints untagged responses that come before those of FETCH, a piece (IMAP_PRINT_BYTES) at
-	 * a time; true: that was the last.  *state begins as NULL and is the row's own, in the
-	 * command's arena.  NULL: there are none. */
+	/* Prints untagged responses that precede those of FETCH, a piece (IMAP_PRINT_BYTES) per
+	 * call; returns true after the last.  *state starts as NULL and belongs to the row, in the
+	 * command's arena.  NULL: no such responses. */
 	bool (*before)(struct imap_cmd *cmd, const struct wire_fetch *args, void **state);
 };
 
@@ -196,7 +196,7 @@ struct imap_store_modifier { /* STORE 1:* (NAME value) FLAGS … */
 	const char *name;
 	bool (*parse)(struct wire_in *in, const void **kept_r);
 	void (*asked)(struct imap_conn *conn);
-	/* Takes messages out of the change, or puts a condition into it. */
+	/* Removes messages from the change, or gives it a condition. */
 	void (*limit)(struct imap_cmd *cmd, const void *kept, struct store_change *change);
 };
 
@@ -217,9 +217,11 @@ struct imap_search_key {
 	 * parses itself. */
 	bool (*parse)(struct wire_in *in, struct wire_key *key);
 	void (*asked)(struct imap_conn *conn);
-	/* The response has the highest MODSEQ of what was found (RFC 7162 section 3.1.5). */
+	/* SEARCH responds with the highest MODSEQ of the messages found (RFC 7162 section
+	 * 3.1.5). */
 	bool tells_modseq;
-	/* Once, before messages are looked at.  now: seconds since 1970.  NULL: nothing to do. */
+	/* Called once, before any message is tested.  now: seconds since 1970.  NULL: nothing to
+	 * do. */
 	void (*begin)(struct wire_key *key, const struct imap_box *box, int64_t now);
 
 	/* One of these decides; or matches, and where needs_summary() says so of a message
@@ -234,8 +236,9 @@ struct imap_search_key {
 	/* text: the message has key->text there, which is in the charset of the command.  The
 	 * engine looks for it, with all other texts. */
 	const struct imap_search_place *text;
-	/* choose: by sets, on the loop, while the mailbox is read (store_mailbox_read_begin()): the
-	 * UIDs of the view that match; the engine's. */
+	/* choose: decides by sets, on the loop, during a read of the mailbox
+	 * (store_mailbox_read_begin()): returns the UIDs of the view that match; the engine frees
+	 * them. */
 	roaring_bitmap_t *(*choose)(const struct wire_key *key, const struct imap_box *box);
 };
 
@@ -282,8 +285,8 @@ struct imap_sort_key {
 struct imap_status_item {
 	const char *name;
 	void (*asked)(struct imap_conn *conn);
-	/* Appends the value; the name and the blank before it are the engine's.  account: in which
-	 * the mailbox is. */
+	/* Appends the value; the engine prints the name and the blank before it.  account: the
+	 * mailbox's account. */
 	void (*print)(struct imap_conn *conn, const struct store_account *account,
 	    const struct store_mailbox_info *mailbox, struct buf *out);
 };
@@ -320,13 +323,13 @@ struct imap_list_return { /* an option after RETURN: what to send about a name *
 struct imap_select_param {
 	const char *name;
 	bool (*parse)(struct wire_in *in, const void **kept_r);
-	/* NULL, or why it must not be used here.  It may be NULL itself. */
+	/* Returns NULL, or why the parameter is not allowed here.  check may be NULL. */
 	const char *(*check)(const struct imap_cmd *cmd);
-	/* What was selected before is left by then. */
+	/* Called after the previously selected mailbox was closed. */
 	void (*asked)(struct imap_conn *conn);
-	/* When the mailbox was selected: prints untagged responses after those of the engine, a
-	 * piece (IMAP_PRINT_BYTES) at a time; true: that was the last.  *state begins as NULL and
-	 * is the row's own, in the command's arena.  NULL: nothing to do. */
+	/* Called after the mailbox was selected: prints untagged responses after the engine's, a
+	 * piece (IMAP_PRINT_BYTES) per call; returns true after the last.  *state starts as NULL
+	 * and belongs to the row, in the command's arena.  NULL: nothing to do. */
 	bool (*selected)(struct imap_cmd *cmd, const void *kept, void **state);
 };
 

@@ -283,8 +283,8 @@ struct imap_box {
 	roaring_bitmap_t *expunged; /* those of uids that are gone; not told yet */
 	/* MODSEQs (RFC 7162): the client knows all changes up to ... */
 	uint64_t complete;
-	bool modseq_told; /* it was told of one since the last tagged reply */
-	bool behind;      /* it was told to go by an earlier one: imap_modseq_before_reply() */
+	bool modseq_told; /* whether it saw one since the last tagged reply */
+	bool behind;      /* it was given an earlier one to use: imap_modseq_before_reply() */
 	bool recents;     /* the session has \Recent: not under rev2 */
 	uint32_t uidvalidity;
 	struct str name;

@@ -2,7 +2,7 @@
 /*
  * The registry of extensions: made once at start from their constant structs,
  * then only read.  What they bring is found by kind and name in an open hash
- * table, slots have fixed offsets in the login and the box.
+ * table; slots have fixed offsets in the login and the box.
  */
 #include "imap/cmd.h"
 #include "imap/hide.h"
@@ -19,7 +19,7 @@ hash_of(enum imap_word kind, struct str name)
 	uint32_t h = 2166136261u + kind;
 
 	for (size_t i = 0; i < name.n; i++)
-		h = (h ^ ((unsigned char)name.p[i] & 0xdfu)) * 16777619u; /* without case */
+		h = (h ^ ((unsigned char)name.p[i] & 0xdfu)) * 16777619u; /* ignoring case */
 	return (h ^ h >> 15) % WORDS;
 }
 
@@ -32,7 +32,8 @@ find_word(const struct imap_registry *reg, enum imap_word kind, struct str name)
 	return NULL;
 }
 
-/* Does the engine answer for the word itself?  Not for all that wire can read. */
+/* Returns whether the engine implements the word itself.  It does not implement all that wire
+ * parses. */
 static bool
 is_base(enum imap_word kind, struct str name)
 {
@@ -51,8 +52,8 @@ is_base(enum imap_word kind, struct str name)
 	return kind != IMAP_WORD_STATUS || found->id != WIRE_STATUS_SIZE;
 }
 
-/* Two extensions with one name, or one that the engine answers for: a client's word would mean two
- * things. */
+/* If two extensions bring one name, or one brings a name of the engine's, a client's word would be
+ * ambiguous. */
 static void
 add_word(struct imap_registry *reg, enum imap_word kind, const char *name, const void *row,
     const char *cap)
@@ -92,8 +93,8 @@ add_slots(struct imap_registry *reg, size_t i)
 }
 
 /*
- * Commands of the IMAP registry's RFCs, and of clients in wide use, that this server does not have.
- * They are BAD as any other word is, but logs, transcripts and counters call them by their names.
+ * Commands in the RFCs of the IMAP registry, and of clients in wide use, that this server does not
+ * have.  They are BAD like any other word, but logs, transcripts and counters use their names.
  */
 static enum imap_next
 cmd_lacking(struct imap_cmd *cmd)
@@ -173,7 +174,7 @@ add_capabilities(struct imap_registry *reg, const struct imap_cap *caps)
 	for (const type *r = (rows); r != NULL && r->name != NULL; r++)                            \
 	add_word(reg, (kind), r->name, r, cap)
 
-/* Each row answers in one way. */
+/* Each row must be implemented in exactly one way. */
 static void
 check_rows(const struct imap_ext *ext)
 {
@@ -195,7 +196,7 @@ check_rows(const struct imap_ext *ext)
 		          (r->happened != NULL && (r->status != NULL) != (r->print != NULL)));
 }
 
-/* What stands for all rows of a file: its only capability, unless that says otherwise. */
+/* Returns what stands for all rows of a file: its only capability, unless that says otherwise. */
 static const char *
 only_cap(const struct imap_ext *ext)
 {
@@ -206,7 +207,7 @@ only_cap(const struct imap_ext *ext)
 	           : NULL;
 }
 
-/* Those that say which rows they stand for, of whatever file. */
+/* Adds capabilities that say which rows, of any file, they stand for. */
 static void
 add_brings(struct imap_registry *reg, const struct imap_ext *ext)
 {
@@ -255,7 +256,7 @@ add_words(struct imap_registry *reg, const struct imap_ext *ext)
 	ADD(IMAP_WORD_NOTIFY, struct imap_notify_event, ext->notify_events);
 }
 
-/* Attributes that are shown only where they are asked for. */
+/* Returns the attributes that are shown only on request. */
 static unsigned
 attrs_of(const struct imap_ext *ext)
 {
@@ -324,7 +325,7 @@ imap_conf_tables(const struct imap_ext *const *all, size_t count, const struct c
 	return n;
 }
 
-/* ---- finding */
+/* ---- look-ups */
 
 #define FIND(suffix, type, kind)                                                                   \
 	const struct type *imap_registry_##suffix(                                                 \

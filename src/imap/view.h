@@ -6,8 +6,8 @@
 
 struct imap_cmd;
 
-/* The mailbox's keywords.  Between store_mailbox_read_begin and _end, in the reading that gave the
- * messages whose flags are to be printed with them. */
+/* Reads and frees the mailbox's keywords.  Read them between store_mailbox_read_begin and _end, in
+ * the same read as the messages whose flags are printed with them. */
 void imap_read_keywords(const struct imap_box *box, struct imap_keywords *keywords);
 void imap_drop_keywords(struct imap_keywords *keywords);
 /* Prints "* FLAGS (…)" and "* OK [PERMANENTFLAGS (…)]" of the selected mailbox; sets
@@ -18,25 +18,27 @@ void imap_tell_keywords(struct imap_conn *conn, const struct imap_keywords *keyw
 /* Untagged responses of one step end when this much was printed. */
 #define IMAP_PRINT_BYTES ((size_t)64 * 1024)
 enum imap_print { IMAP_PRINT_FLAGS = 1, IMAP_PRINT_UID = 2 };
-/* "* n FETCH (UID u FLAGS (…))", with what of these is asked for, and with UID and MODSEQ for a
- * client that is told of MODSEQs; flags as they are now, for each of set from a UID on that is in
- * the view; they count as told only when imap_sync() comes to them.  Returns the UID to go on from
- * when IMAP_PRINT_BYTES were printed, 0 when all are done; adds to *told how many were printed. */
+/* Prints "* n FETCH (UID u FLAGS (…))" for each message of set from UID `from` on that is in the
+ * view.  what: enum imap_print; a client with CONDSTORE always gets UID and MODSEQ.  Prints the
+ * current flags, which count as told only once imap_sync() reaches them.  Returns the UID to
+ * continue from after IMAP_PRINT_BYTES, 0 when all are done; adds the number printed to *told. */
 uint32_t imap_print_fetch_flags(struct imap_conn *conn, const roaring_bitmap_t *set, uint32_t from,
     unsigned what, uint64_t *told);
 /*
- * MODSEQs (RFC 7162 section 3.1; box/modseq.c).  From now on the client is told of them; the first
- * time with HIGHESTMODSEQ of the selected mailbox, if there is one.
+ * MODSEQs (RFC 7162 section 3.1; box/modseq.c).  Turns CONDSTORE on for the login; the first call
+ * sends HIGHESTMODSEQ of the selected mailbox, if there is one.
  */
 void imap_condstore_on(struct imap_conn *conn);
-/* "* OK [HIGHESTMODSEQ n]": up to there all changes of the selected mailbox were told. */
+/* Sends "* OK [HIGHESTMODSEQ n]": the client knows all changes of the selected mailbox up to n. */
 void imap_say_modseq(struct imap_conn *conn);
-/* "HIGHESTMODSEQ n", the same as the code of a reply. */
+/* Returns "HIGHESTMODSEQ n" as a response code for a tagged reply, in the command's arena. */
 struct str imap_modseq_code(const struct imap_cmd *cmd);
-/* Says it where the client would take another number for that: before each tagged reply. */
+/* Call before each tagged reply: sends HIGHESTMODSEQ if the client would otherwise infer
+ * another. */
 void imap_modseq_before_reply(const struct imap_cmd *cmd);
-/* Sets of the client -> UIDs of the view.  seq: sequence numbers, else UIDs.  False: a sequence
- * number beyond the view (BAD, RFC 9051 6.4.4 and 9 "seq-number").  The bitmap is the caller's. */
+/* Resolves a set from the client to UIDs of the view.  uid: the set holds UIDs, otherwise sequence
+ * numbers.  Returns false for a sequence number beyond the view (BAD, RFC 9051 6.4.4 and 9
+ * "seq-number").  The caller owns the bitmap. */
 bool imap_view_resolve(
     const struct imap_box *box, const struct wire_set *set, bool uid, roaring_bitmap_t **uids_r);
 /* Same for commands that change nothing and show no message (SEARCH): ignores numbers beyond the

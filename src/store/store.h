@@ -447,7 +447,7 @@ void store_mailbox_changed_since(
 uint64_t store_mailbox_expunged_since(
     const struct store_mailbox *mailbox, uint64_t since, roaring_bitmap_t *set_r);
 uint64_t store_mailbox_modseq(const struct store_mailbox *mailbox);
-/* The highest MODSEQ of these UIDs; 0: none of them is there. */
+/* Returns the highest MODSEQ of these UIDs; 0: none of them exists. */
 uint64_t store_mailbox_highest(const struct store_mailbox *mailbox, const roaring_bitmap_t *uids);
 void store_mailbox_read_counters(
     const struct store_mailbox *mailbox, struct store_counters *counters_r);

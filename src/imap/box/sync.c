@@ -14,7 +14,7 @@
 #include "wire/cmd/condstore.h"
 
 #define WINDOW 64
-#define VANISHED_PIECE 16384u /* messages of one response: removing them takes time, too */
+#define VANISHED_PIECE 16384u /* messages in one response: removing them takes time, too */
 
 /* ---- looking */
 
@@ -110,8 +110,8 @@ tell_new(struct imap_conn *conn, struct imap_box *box, const struct look *l)
 		wire_out_number(imap_out(conn), (uint32_t)now, "RECENT");
 }
 
-/* EXPUNGE with sequence numbers that go down as one goes on (RFC 9051 section 7.5.1).  Those that
- * were told are gone from both sets. */
+/* Prints EXPUNGE responses in descending order (RFC 9051 section 7.5.1), and removes the messages
+ * told from both sets. */
 static void
 print_expunged(struct imap_conn *conn, struct imap_box *box)
 {
@@ -131,7 +131,7 @@ print_expunged(struct imap_conn *conn, struct imap_box *box)
 	roaring_bitmap_remove_range(box->expunged, from, (uint64_t)UINT32_MAX + 1);
 }
 
-/* The same by UIDs (RFC 7162 section 3.2.10.2). */
+/* The same with UIDs (RFC 7162 section 3.2.10.2). */
 static void
 print_vanished(struct imap_conn *conn, struct imap_box *box)
 {
@@ -250,7 +250,7 @@ tell_flags(struct imap_conn *conn, struct imap_box *box)
 	tell_known_flags(conn, box);
 	if (roaring_bitmap_is_empty(box->pending))
 		return;
-	/* With UID, since RFC 9051 section 6.4.9 wants it there for the UID commands. */
+	/* Sends UID too: RFC 9051 section 6.4.9 requires it for UID commands. */
 	from =
 	    imap_print_fetch_flags(conn, box->pending, 0, IMAP_PRINT_FLAGS | IMAP_PRINT_UID, &told);
 	if (from == 0)
@@ -320,7 +320,7 @@ imap_sync(struct imap_teller *teller, struct imap_conn *conn, bool may_expunge)
 		tell_new(conn, box, &l);
 	forget_look(&l);
 	teller->due = may_expunge && !roaring_bitmap_is_empty(box->expunged);
-	if (!teller->due) /* no MODSEQ goes before an EXPUNGE that may be told */
+	if (!teller->due) /* no MODSEQ may precede an EXPUNGE that is allowed now */
 		tell_flags(conn, box);
 	teller->due |= !roaring_bitmap_is_empty(box->pending);
 	if (roaring_bitmap_is_empty(box->expunged) && roaring_bitmap_is_empty(box->pending))

@@ -51,7 +51,7 @@ resolve_uids(const struct imap_box *box, const struct wire_set *set, roaring_bit
 	for (size_t i = 0; i < set->n; i++) {
 		struct wire_range r = wire_range_resolve(set->v[i], max);
 
-		/* A client may name UIDs far beyond: only what is in the view costs memory. */
+		/* A client may name UIDs far beyond: only what is in the view may cost memory. */
 		if (r.hi > max)
 			r.hi = max;
 		if (r.lo <= r.hi)
@@ -59,7 +59,7 @@ resolve_uids(const struct imap_box *box, const struct wire_set *set, roaring_bit
 	}
 }
 
-/* Numbers beyond name nothing, as UIDs do, "*" in an empty mailbox neither. */
+/* Ignores numbers beyond the mailbox, as for UIDs, and "*" in an empty one. */
 static void
 resolve_seq_known(const struct imap_box *box, const struct wire_set *set, roaring_bitmap_t *out)
 {
@@ -76,7 +76,7 @@ resolve_seq_known(const struct imap_box *box, const struct wire_set *set, roarin
 	}
 }
 
-/* "$": some of the view, since what leaves it leaves this, too (imap/ext/searchres.c). */
+/* "$": a subset of the view, since what leaves the view leaves this too (imap/ext/searchres.c). */
 static roaring_bitmap_t *
 saved_copy(const struct imap_box *box)
 {
@@ -124,7 +124,8 @@ imap_view_select(const struct imap_box *box, const struct wire_set *set, bool ui
 
 /* ---- \Recent */
 
-/* RFC 3501 section 2.3.2: recent for whoever is told first; who only reads takes it from nobody. */
+/* RFC 3501 section 2.3.2: recent for the session that is told first; read-only sessions do not
+ * claim it. */
 uint32_t
 imap_box_claim_begin(struct imap_box *box)
 {

@@ -24,8 +24,8 @@ struct fetch {
 	roaring_bitmap_t *uids;
 	roaring_bitmap_t *seen; /* NULL, or where this command set \Seen */
 	bool sets_seen;         /* unless they all have it */
-	size_t modifier;        /* the next that tells something before the messages */
-	void *modifier_state;   /* its own */
+	size_t modifier;        /* the next modifier with responses before the messages */
+	void *modifier_state;   /* that modifier's state */
 	uint32_t from;          /* the next window begins here */
 	uint64_t found;
 	bool last; /* the current window is the last one */
@@ -229,7 +229,7 @@ fetch_window(struct imap_cmd *cmd)
 
 	fill_window(f);
 	imap_box(cmd->conn)->modseq_told |= tells_modseq(f) && f->render.count > 0;
-	/* RFC 9051 section 7.3.5: FLAGS names the keywords that FETCH shows. */
+	/* RFC 9051 section 7.3.5: FLAGS must name the keywords that FETCH shows. */
 	if (f->render.keywords != NULL && f->render.count > 0)
 		imap_tell_keywords(cmd->conn, f->render.keywords);
 	return cmd_goto(cmd, &job_step);
@@ -348,7 +348,7 @@ settle_list(struct imap_cmd *cmd, struct wire_fetch *args)
 	args->modifiers.n = 0;
 }
 
-/* NULL, or what is wrong with the modifiers. */
+/* Returns NULL, or what is wrong with the modifiers. */
 static const char *
 plan_modifiers(struct imap_cmd *cmd, struct fetch *f)
 {
@@ -372,8 +372,8 @@ has_item(const struct wire_fetch_item *items, size_t n, enum wire_fetch_id id, s
 	return false;
 }
 
-/* Adds the items that modifiers imply, behind those that were asked for, and UID before them where
- * RFC 9051 section 6.4.9 wants it. */
+/* Adds the items that modifiers imply after the requested ones, and UID before them where RFC 9051
+ * section 6.4.9 requires it. */
 static void
 add_implied(struct imap_cmd *cmd, struct fetch *f)
 {
@@ -403,7 +403,7 @@ add_implied(struct imap_cmd *cmd, struct fetch *f)
 	args->n_items = n;
 }
 
-/* NULL, or what is wrong with the items. */
+/* Returns NULL, or what is wrong with the items. */
 static const char *
 plan(struct imap_cmd *cmd, struct fetch *f, bool *seen_r)
 {
@@ -432,7 +432,7 @@ plan(struct imap_cmd *cmd, struct fetch *f, bool *seen_r)
 	return NULL;
 }
 
-/* It begins: extensions learn what it names. */
+/* The command begins: tells extensions which of their rows it names. */
 static void
 tell_asked(struct imap_cmd *cmd, const struct fetch *f)
 {
@@ -510,7 +510,7 @@ begin_windows(struct imap_cmd *cmd)
 
 	if (!f->sets_seen && f->needs == 0 &&
 	    roaring_bitmap_get_cardinality(f->uids) <= f->render.window)
-		return cmd_goto(cmd, &window_step); /* one look does it all */
+		return cmd_goto(cmd, &window_step); /* one read gets everything */
 	unseen = hold_messages(f);
 	if (!f->sets_seen || roaring_bitmap_is_empty(unseen)) {
 		roaring_bitmap_free(unseen);
@@ -523,7 +523,7 @@ begin_windows(struct imap_cmd *cmd)
 	return cmd_change(cmd, change, &seen_step);
 }
 
-/* What modifiers tell before the messages. */
+/* Prints the responses of modifiers that precede the messages. */
 static enum imap_next
 fetch_before(struct imap_cmd *cmd)
 {
@@ -560,7 +560,7 @@ cmd_fetch(struct imap_cmd *cmd)
 	narrow(cmd, f);
 	prepare_render(cmd, f);
 	log_items(cmd, f);
-	/* RFC 4314 section 4: without "s" it is not set, and nobody complains. */
+	/* RFC 4314 section 4: without the right "s", \Seen is silently not set. */
 	f->sets_seen = seen && !box->read_only && (box->rights & AUTH_RIGHT_SEEN) != 0;
 	if (f->sets_seen || f->render.has_flags)
 		f->render.keywords = arena_new_object(cmd->arena, struct imap_keywords);

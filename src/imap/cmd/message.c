@@ -21,15 +21,15 @@ struct store_cmd {
 	struct imap_param *modifiers; /* of args, by their extensions */
 	roaring_bitmap_t *uids;       /* the messages requested; freed with the command */
 	uint64_t told;                /* the view's MODSEQ when the change was submitted */
-	bool partly;                  /* not all that was asked for is permitted */
+	bool partly;                  /* some of the changes requested are not permitted */
 	/* printing */
-	const roaring_bitmap_t *answer; /* of these */
+	const roaring_bitmap_t *answer; /* the messages to print */
 	unsigned what;                  /* enum imap_print */
 	uint32_t from;                  /* the next UID */
-	uint64_t answered;              /* how many there were */
+	uint64_t answered;              /* how many were printed */
 };
 
-/* RFC 2180 section 4.2.3: some are gone. */
+/* RFC 2180 section 4.2.3: NO if some messages are gone. */
 static enum imap_next
 stored(struct imap_cmd *cmd, bool expunged)
 {
@@ -55,12 +55,12 @@ print_stored(struct imap_cmd *cmd)
 	/* What was just printed need not be told again, whoever changed it up to then. */
 	box->silent = roaring_bitmap_copy(s->uids);
 	box->silent_modseq = cmd->change->modseq;
-	/* Also what went after it was changed and before it was answered. */
+	/* Includes messages expunged after the change and before the response. */
 	return stored(cmd, !cmd->uid && s->answered < roaring_bitmap_get_cardinality(s->uids));
 }
 
-/* After .SILENT: the MODSEQs of what was changed; then flags, too, of what was not, since they are
- * perhaps not what the client takes them for (RFC 7162 section 3.1.3). */
+/* After .SILENT: prints the MODSEQs of changed messages; and of unchanged ones the flags as well,
+ * since they may differ from what the client assumes (RFC 7162 section 3.1.3). */
 static enum imap_next
 print_modseqs(struct imap_cmd *cmd)
 {
@@ -79,7 +79,8 @@ print_modseqs(struct imap_cmd *cmd)
 	}
 }
 
-/* Of those that passed UNCHANGEDSINCE the MODSEQ is told whether or not it is another one. */
+/* Returns the messages to answer: those that passed UNCHANGEDSINCE get their MODSEQ even if it did
+ * not change. */
 static const roaring_bitmap_t *
 answered_by_modseq(const struct imap_cmd *cmd)
 {
@@ -102,7 +103,7 @@ keep_silent(struct imap_box *box, const struct store_change *change, uint64_t to
 {
 	if (change->prior_modseq > told || change->affected == NULL)
 		return;
-	/* What is pending is another's change, known and not yet told. */
+	/* Pending messages were changed by others; the client does not know yet. */
 	box->silent = roaring_bitmap_andnot(change->affected, box->pending);
 	box->silent_modseq = change->modseq;
 }
@@ -118,7 +119,7 @@ after_store(struct imap_cmd *cmd)
 	if (change->err != TS_OK)
 		return cmd_change_err(cmd, change);
 	s->what = cmd->uid ? IMAP_PRINT_UID : 0;
-	/* Who asked for silence and got less has to be told what there is now. */
+	/* A client that asked for silence and got less must see the actual flags. */
 	if (!s->args.silent || s->partly) {
 		s->what |= IMAP_PRINT_FLAGS;
 		s->answer = s->uids;

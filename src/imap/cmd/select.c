@@ -10,8 +10,8 @@ struct select {
 	struct imap_param *params; /* of args, by their extensions */
 	struct imap_open open;
 	bool read_only;
-	size_t param;      /* the next that tells something when the mailbox was selected */
-	void *param_state; /* its own */
+	size_t param;      /* the next parameter with responses after the engine's */
+	void *param_state; /* that parameter's state */
 };
 
 static void
@@ -63,7 +63,7 @@ find_param(const struct imap_registry *reg, struct str name, imap_parse_f **pars
 	return row;
 }
 
-/* What extensions tell, a piece at a time. */
+/* Prints the responses of extensions, a piece at a time. */
 static enum imap_next
 tell_extensions(struct imap_cmd *cmd)
 {
@@ -100,8 +100,8 @@ select_opened(struct imap_cmd *cmd)
 	return cmd_goto(cmd, &extensions);
 }
 
-/* RFC 9051 section 6.3.2: what was selected is closed first, whatever comes of this one; a server
- * with CONDSTORE says so to every client (RFC 7162 section 3.2.11). */
+/* RFC 9051 section 6.3.2: closes the selected mailbox first, whatever the outcome of this command;
+ * a server with CONDSTORE reports that to every client (RFC 7162 section 3.2.11). */
 static void
 leave(struct imap_cmd *cmd)
 {
@@ -112,7 +112,7 @@ leave(struct imap_cmd *cmd)
 	imap_say_ok(cmd->conn, STR("CLOSED"), "Previous mailbox closed");
 }
 
-/* NULL, or what is wrong with the parameters. */
+/* Returns NULL, or what is wrong with the parameters. */
 static const char *
 plan_params(struct imap_cmd *cmd, struct select *s)
 {

@@ -53,6 +53,6 @@ bool imap_criteria_tell(
     const struct imap_criteria *c, const struct imap_found *found, struct wire_esearch *e);
 void imap_criteria_print(
     const struct imap_criteria *c, const struct imap_found *found, struct buf *out);
-/* The MODSEQ that a SEARCH or SORT response ends with; 0: none (RFC 7162 section 3.1.5). */
+/* Returns the MODSEQ that ends a SEARCH or SORT response (RFC 7162 section 3.1.5); 0: none. */
 uint64_t imap_criteria_modseq(const struct imap_criteria *c, const struct imap_found *found);
 #endif

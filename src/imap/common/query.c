@@ -8,42 +8,42 @@
 #define QUERY_WINDOW 256u
 #define SUMMARIES_PIECE (256u * 1024)
 #define BLOB_PIECE (256u * 1024)
-/* Sets that a loop may go through for a SEARCH. */
+/* Most sets that a loop may process for a SEARCH. */
 #define CHEAP_NODES 64u
-/* Of so few keys it is looked after each piece of a message whether they suffice. */
+/* With this few keys, check after each piece of a message whether they are decided. */
 #define FEW_NODES 64u
 
-/* What a key costs; children of an AND run in this order. */
+/* The cost of a key; children of an AND run in this order. */
 enum cost { COST_SETS, COST_RECORDS, COST_SUMMARIES, COST_BLOBS };
 
 struct node {
 	enum wire_key_id id;
 	enum cost cost;
 	struct node *next, *child;
-	const roaring_bitmap_t *set; /* SET, UID, RECENT, and of a flag; NULL: empty */
+	const roaring_bitmap_t *set; /* for SET, UID, RECENT, and a flag; NULL: empty */
 	int flag;                    /* store flag; -1: a keyword that no message has */
-	struct str keyword;          /* its number is found in the look that takes the sets */
+	struct str keyword;          /* its number is found in the read that takes the sets */
 	struct node *next_keyword, *next_chosen;
 	int64_t number;                    /* day, size, or time */
-	size_t key;                        /* of the search */
-	const struct imap_search_key *row; /* of an extension; NULL: the engine answers for it */
+	size_t key;                        /* number in the search */
+	const struct imap_search_key *row; /* of an extension; NULL: the engine implements it */
 	const struct wire_key *asked;      /* with row */
 };
 
-/* Of the messages that are asked about: those that match, and those of which only reading tells
- * (NULL: none). */
+/* Of the messages in question: those that match, and those that must be read to decide (NULL:
+ * none). */
 struct bounds {
 	roaring_bitmap_t *yes, *may;
 };
 
-struct frame { /* a node that is being worked on, for these messages */
+struct frame { /* a node being worked on, for these messages */
 	const struct node *node, *next;
 	roaring_bitmap_t *in;
 	struct bounds out;
-	uint32_t from; /* a walk over records goes on here */
+	uint32_t from; /* a walk over records continues here */
 };
 
-struct unread { /* a message that has to be read, with its summary */
+struct unread { /* a message to be read, with its summary */
 	size_t record, off, n;
 };
 
@@ -55,9 +55,9 @@ struct imap_query {
 	size_t nodes, depth, texts;
 	bool reads_all; /* not only headers */
 	roaring_bitmap_t *all, *flagged[STORE_FLAGS_MAX];
-	struct store_hold *hold; /* of all, where records or more are read; else NULL */
-	uint64_t modseq;         /* of the mailbox then */
-	bool expunged;           /* the view had others, too */
+	struct store_hold *hold; /* of `all`, if records or more are read; else NULL */
+	uint64_t modseq;         /* the mailbox's MODSEQ in that read */
+	bool expunged;           /* messages of the view were gone by then */
 
 	/* running: sets */
 	struct frame *frames;
@@ -65,7 +65,7 @@ struct imap_query {
 	bool began, walked, done, failed;
 	struct bounds result;
 
-	/* reading: a window of messages, those of them that the summaries do not decide */
+	/* reading: a window of messages, and those of them that their summaries do not decide */
 	struct store_message *records;
 	size_t count, scanned;
 	uint32_t from;
@@ -75,7 +75,7 @@ struct imap_query {
 	bool open; /* unread[at] is being read */
 	struct mail_summary summary;
 	struct buf bytes; /* a window of it, */
-	uint64_t off;     /* from here */
+	uint64_t off;     /* starting here */
 
 	bool (*enough)(void *arg);
 	void *arg;
@@ -89,7 +89,7 @@ struct compiling {
 	bool holds;
 	uint64_t room;
 	size_t depth;
-	struct node *keywords;       /* asked for, by name */
+	struct node *keywords;       /* the keywords requested, by name */
 	struct node *chosen;         /* whose sets extensions choose */
 	bool flags[STORE_FLAGS_MAX]; /* asked for */
 	bool may_read;               /* summaries, although records tell as a rule */
@@ -134,7 +134,7 @@ compile_text(struct compiling *c, struct node *n, const struct wire_key *key,
 
 	if (c->charset.n == 0)
 		buf_str(&utf8, key->text);
-	else /* known, or we would not be here */
+	else /* known, or the parser would have refused it */
 		(void)mail_to_utf8(c->charset, key->text, &utf8);
 	n->cost = in == MAIL_SEARCH_SUMMARY ? COST_SUMMARIES : COST_BLOBS;
 	if (!str_is_utf8(buf_as_str(&utf8)))
@@ -147,7 +147,7 @@ compile_text(struct compiling *c, struct node *n, const struct wire_key *key,
 	buf_fini(&utf8);
 }
 
-/* What an extension answers for. */
+/* Compiles a key that an extension implements. */
 static void
 compile_other(struct compiling *c, struct node *n, const struct wire_key *key)
 {
@@ -161,7 +161,7 @@ compile_other(struct compiling *c, struct node *n, const struct wire_key *key)
 	} else if (row->matches_summary != NULL) {
 		n->cost = COST_SUMMARIES;
 	} else if (row->text != NULL) {
-		n->row = NULL; /* as the engine's own */
+		n->row = NULL; /* like the engine's own */
 		compile_text(c, n, key, row->text->in, row->text->which);
 	} else {
 		n->next_chosen = c->chosen;
@@ -260,7 +260,7 @@ compile_key(struct compiling *c, struct node *n, const struct wire_key *key)
 		c->flags[n->flag] = true;
 }
 
-/* Cheap ones first; those of one cost as they were written. */
+/* Cheap ones first; those of equal cost as written. */
 static void
 sort_children(struct node *n)
 {
@@ -281,7 +281,7 @@ sort_children(struct node *n)
 	}
 }
 
-/* Depth is bounded by the parser's limit on nesting. */
+/* The parser's limit on nesting bounds the depth. */
 static struct node *
 compile(struct compiling *c, const struct wire_key *key)
 {
@@ -303,7 +303,7 @@ compile(struct compiling *c, const struct wire_key *key)
 	return n;
 }
 
-/* The mailbox is being read. */
+/* Call during a read of the mailbox. */
 static void
 choose_sets(struct compiling *c)
 {
@@ -317,8 +317,8 @@ choose_sets(struct compiling *c)
 	}
 }
 
-/* The flags as they are now, and who is there: one look for all that is asked.  The nodes get their
- * sets. */
+/* Takes all requested sets (current flags, and which messages exist) in one read, and gives them to
+ * the nodes. */
 static void
 look_at_flags(struct compiling *c)
 {
@@ -404,7 +404,7 @@ imap_query_new(struct arena *a, const struct imap_box *box, struct store *store,
 	if (c.fault != IMAP_QUERY_OK)
 		return c.fault;
 	look_at_flags(&c);
-	/* Each node that is being worked on has some sets. */
+	/* Each node being worked on has some sets. */
 	take_room(&c, roaring_bitmap_portable_size_in_bytes(query->all) * (query->depth * 4 + 4));
 	query->frames = arena_array(a, query->depth + 1, sizeof(*query->frames));
 	if (query->root->cost >= COST_RECORDS)
@@ -422,7 +422,7 @@ imap_query_is_cheap(const struct imap_query *query)
 
 /* ---- sets */
 
-/* Those of `in` that are (not) in set; set NULL is the empty one. */
+/* Returns those of `in` that are (not) in set; set NULL is empty. */
 static roaring_bitmap_t *
 choose(const roaring_bitmap_t *in, const roaring_bitmap_t *set, bool wanted)
 {
@@ -437,7 +437,7 @@ flagged(const struct imap_query *q, const struct node *n)
 	return n->flag >= 0 ? q->flagged[n->flag] : NULL;
 }
 
-/* The messages of `in` that match. */
+/* Returns the messages of `in` that match. */
 static roaring_bitmap_t *
 choose_by_sets(const struct imap_query *q, const struct node *n, const roaring_bitmap_t *in)
 {
@@ -475,7 +475,7 @@ choose_by_sets(const struct imap_query *q, const struct node *n, const roaring_b
 	}
 }
 
-/* The same of one message. */
+/* Same for one message. */
 static bool
 sets_have(const struct imap_query *q, const struct node *n, uint32_t uid)
 {
@@ -500,8 +500,8 @@ sets_have(const struct imap_query *q, const struct node *n, uint32_t uid)
 	}
 }
 
-/* The day on the calendar of the place where it was given (section 6.4.4: time and zone are not
- * looked at). */
+/* The day on the calendar of the place where it was given (section 6.4.4: time and zone are
+ * ignored). */
 static int64_t
 internal_day(const struct store_message *m)
 {
@@ -549,7 +549,7 @@ window_of(struct imap_query *q, const roaring_bitmap_t *in, uint32_t from)
 	return n;
 }
 
-/* Where the next window begins; false: this was the last one. */
+/* Returns where the next window begins; false: this was the last one. */
 static bool
 window_next(const struct imap_query *q, size_t n, uint32_t *from)
 {
@@ -559,7 +559,7 @@ window_next(const struct imap_query *q, size_t n, uint32_t *from)
 	return true;
 }
 
-/* ---- the first stage: what sets and records tell */
+/* ---- the first stage: sets and records */
 
 static bool
 is_inner(const struct node *n)
@@ -567,7 +567,7 @@ is_inner(const struct node *n)
 	return n->id == WIRE_KEY_AND || n->id == WIRE_KEY_OR || n->id == WIRE_KEY_NOT;
 }
 
-/* Takes in. */
+/* Takes over in. */
 static void
 push(struct imap_query *q, const struct node *n, roaring_bitmap_t *in)
 {
@@ -577,7 +577,7 @@ push(struct imap_query *q, const struct node *n, roaring_bitmap_t *in)
 	f->out.yes = n->id == WIRE_KEY_AND ? roaring_bitmap_copy(in) : roaring_bitmap_create();
 }
 
-/* The messages that the next child of a node is asked about: those that it can change. */
+/* Returns the messages for a node's next child: those on which it can make a difference. */
 static roaring_bitmap_t *
 asked(const struct frame *f)
 {
@@ -640,7 +640,7 @@ combine_or(struct bounds *out, struct bounds *child)
 	set_may(out, may);
 }
 
-/* Takes what a child of the topmost node has found, or the root. */
+/* Takes over what a child of the topmost node, or the root, has found. */
 static void
 combine(struct imap_query *q, struct bounds *found)
 {
@@ -678,7 +678,7 @@ pop(struct imap_query *q)
 	combine(q, &out);
 }
 
-/* A window of a walk over records. */
+/* Processes a window of a walk over records. */
 static void
 walk(struct imap_query *q, struct frame *f)
 {
@@ -696,7 +696,7 @@ walk(struct imap_query *q, struct frame *f)
 		pop(q);
 }
 
-/* The next child; one that has children, or walks, is worked on next. */
+/* Handles the next child; one that has children, or walks, becomes the topmost node. */
 static void
 ask_child(struct imap_query *q, struct frame *f)
 {
@@ -753,7 +753,7 @@ sure(bool found)
 	return found ? MAIL_SEARCH_YES : MAIL_SEARCH_NO;
 }
 
-/* Does the message match, as far as it is known by now? */
+/* Decides whether the message matches, as far as is known by now. */
 static enum mail_search_found
 judge(const struct imap_query *q, const struct node *n, const struct store_message *m)
 {
@@ -810,7 +810,7 @@ begin_message(struct imap_query *q, struct str summary)
 	return true;
 }
 
-/* One that was expunged and could not be kept does not match, and nothing is wrong. */
+/* A message that was expunged and could not be kept does not match, which is no error. */
 static void
 unreadable(struct imap_query *q, const struct store_message *m)
 {
@@ -820,7 +820,7 @@ unreadable(struct imap_query *q, const struct store_message *m)
 	imap_log_unreadable(q->mailbox, m->uid, 0);
 }
 
-/* A message whose summary decides needs no more; those of others are kept. */
+/* A message decided by its summary needs no more; the summaries of others are kept. */
 static bool
 judge_summary(
     struct imap_query *q, const struct store_message *m, enum ts_err err, struct str bytes)
@@ -870,7 +870,7 @@ scan_window(struct imap_query *q)
 		q->scanned = q->count;
 }
 
-/* The bytes of the message at a range. */
+/* Gets the bytes of the message at a range. */
 static bool
 bytes_at(struct imap_query *q, uint64_t blob, struct mail_range range, struct str *bytes_r)
 {
@@ -891,7 +891,7 @@ bytes_at(struct imap_query *q, uint64_t blob, struct mail_range range, struct st
 	return true;
 }
 
-/* Reads on in a message, up to where it is decided, or it has been enough.  True: decided. */
+/* Reads on in a message until it is decided, or enough() says so.  Returns true if decided. */
 static bool
 read_message(struct imap_query *q, const struct store_message *m)
 {
@@ -936,7 +936,7 @@ step_message(struct imap_query *q)
 	q->at++;
 }
 
-/* False: nothing is left to be read. */
+/* Returns false if nothing is left to be read. */
 static bool
 step_reading(struct imap_query *q)
 {

@@ -40,10 +40,10 @@ bool imap_query_run(struct imap_query *query, bool (*enough)(void *arg), void *a
  * others did meanwhile; the caller owns the result.  Sets *failed_r if a message could not be read
  * (it does not match then). */
 roaring_bitmap_t *imap_query_found(struct imap_query *query, bool *failed_r);
-/* The highest MODSEQ of these messages, which were found, as of the moment of the look: whoever
- * knows the result has no changes up to it to ask for.  More where some changed or went since, but
- * never above that of the mailbox in the look. */
+/* Returns the highest MODSEQ of these messages, which the query found, as of the current read: a
+ * client that knows the result has no changes up to it to ask for.  It may be higher if some
+ * changed or were expunged since, but never above the mailbox's own. */
 uint64_t imap_query_modseq(const struct imap_query *query, const roaring_bitmap_t *uids);
-/* Are some of the view gone by now? */
+/* Returns whether messages of the view have been expunged by now. */
 bool imap_query_expunged(const struct imap_query *query);
 #endif

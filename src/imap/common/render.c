@@ -7,16 +7,18 @@
 #include "mail/header.h"
 #include "mail/section.h"
 
-/* A header is chosen from in pieces of this size: what waits for the end of a field is no more. */
+/* Fields are selected from a header in pieces of this size: no more than that waits for the end of
+ * a field. */
 #define HEADER_PIECE (64u * 1024)
-/* A piece that goes on in a window that is nearly full has so many bytes, that it gets on. */
+/* A piece that continues in a nearly full window gets at least this many bytes, to make
+ * progress. */
 #define PIECE_LEAST 4096u
 /* So much of a message is looked at to see whether its header is ASCII. */
 #define FRONT 16384u
 /* After so many items, and after each message, it is asked whether to go on. */
 #define ASKED_ITEMS 8u
 
-/* What became of one item; ITEM_NONE: there is nothing to say. */
+/* What became of an item; ITEM_NONE: there is nothing to say. */
 enum done { ITEM_DONE, ITEM_MORE, ITEM_FAILED, ITEM_NONE };
 
 unsigned
@@ -35,7 +37,7 @@ imap_render_needs(const struct wire_fetch_item *item)
 	case WIRE_FETCH_RFC822:
 		return IMAP_NEEDS_BLOB;
 	case WIRE_FETCH_BODY_SECTION:
-		/* All of the message is found without knowing its parts. */
+		/* The whole message can be found without knowing its parts. */
 		if (item->section.what == WIRE_SECTION_ALL && item->section.n_part == 0)
 			return IMAP_NEEDS_BLOB;
 		return IMAP_NEEDS_BLOB | IMAP_NEEDS_SUMMARY;
@@ -179,7 +181,8 @@ section_kind(enum wire_section_what what)
 	}
 }
 
-/* The range of a section; *found_r is false for one that is not there (NIL).  False: unreadable. */
+/* Gets the range of a section; *found_r is false for a missing one (NIL).  Returns false if
+ * unreadable. */
 static bool
 section_range(struct imap_render *r, const struct wire_section *section, struct mail_range *range_r,
     bool *found_r)
@@ -213,8 +216,8 @@ read_exactly(struct imap_render *r, uint64_t off, uint64_t len, struct buf *out)
 	return err;
 }
 
-/* RFC 9051 section 4.3.1: only a literal8 may hold NUL.  What an APPEND or an import brought of it
- * goes out as 0x80 in all others, so that offsets and sizes stay; BINARY gives it as it is. */
+/* RFC 9051 section 4.3.1: only a literal8 may hold NUL.  NULs from an APPEND or an import are sent
+ * as 0x80 in all others, so that offsets and sizes stay; BINARY sends them unchanged. */
 static void
 hide_nul(struct str bytes)
 {
@@ -226,7 +229,7 @@ hide_nul(struct str bytes)
 	}
 }
 
-/* The head of the response before its first item, a blank before the others. */
+/* Puts the head of the response before its first item, a blank before the others. */
 static void
 begin_item(struct imap_render *r)
 {
@@ -261,7 +264,7 @@ put_nil(struct imap_render *r, const struct wire_fetch_item *item)
 
 /* ---- literals */
 
-/* What the client asked for of so many bytes. */
+/* Applies the client's partial range to that many bytes. */
 static void
 cut_to_partial(const struct wire_fetch_item *item, struct imap_render_source *s)
 {
@@ -291,7 +294,7 @@ source_rewind(struct imap_render *r)
 	    .not = r->items[r->item].section.what == WIRE_SECTION_HEADER_FIELDS_NOT};
 }
 
-/* The size is known: the name, the size, and from now on the bytes. */
+/* The size is known: puts the name, the size, and from now on the bytes. */
 static void
 source_head(struct imap_render *r)
 {
@@ -302,7 +305,7 @@ source_head(struct imap_render *r)
 	cut_to_partial(item, s);
 	put_name(r, item);
 	wire_out_literal_head(&r->out, s->take, s->way == IMAP_DECODED && s->nul);
-	if (s->way == IMAP_AS_IS && !s->surrogate) { /* nothing is read that is not sent */
+	if (s->way == IMAP_AS_IS && !s->surrogate) { /* read only what is sent */
 		s->begin += s->skip;
 		s->len = s->take;
 		s->skip = 0;
@@ -379,7 +382,7 @@ note_surrogate(struct imap_render *r)
 	roaring_bitmap_add(r->downgraded, r->messages[r->message].record.uid);
 }
 
-/* The header of a part that ends behind `at`, the first of them: source.part.  What is inside of a
+/* Finds the header of the first part that ends after `at`: source.part.  What is inside a
  * message/global may be UTF-8: its type says so. */
 static bool
 next_header(struct imap_render *r, uint64_t at, struct mail_range *range_r)
@@ -400,7 +403,7 @@ next_header(struct imap_render *r, uint64_t at, struct mail_range *range_r)
 	return false;
 }
 
-/* Is there one that is not as it is in the message? */
+/* Returns whether a header in the range differs from the message's. */
 static bool
 has_header(struct imap_render *r, struct mail_range range)
 {
@@ -423,7 +426,8 @@ header_piece(struct imap_render *r, struct str bytes, bool last, struct buf *out
 	s->header = (struct mail_surrogate){0};
 }
 
-/* The next piece of the message, in which headers are those of its surrogate where that is told. */
+/* Gets the next piece of the message, with headers replaced by those of its surrogate if that is
+ * sent. */
 static enum ts_err
 source_raw(struct imap_render *r, uint64_t len, struct buf *out)
 {
@@ -452,8 +456,8 @@ source_raw(struct imap_render *r, uint64_t len, struct buf *out)
 	return err;
 }
 
-/* The next piece of a header, of which fields are chosen; they are those of the message, and become
- * what they are in its surrogate. */
+/* Gets the next piece of a header from which fields are selected; they are the message's, converted
+ * to those of its surrogate. */
 static enum ts_err
 source_chosen(struct imap_render *r, uint64_t len, struct buf *out)
 {
@@ -472,8 +476,8 @@ source_chosen(struct imap_render *r, uint64_t len, struct buf *out)
 	return err;
 }
 
-/* Of a surrogate: bytes that are as they are in the message, up to the next header.  Nobody has to
- * read them to know how many they are. */
+/* For a surrogate: returns how many bytes up to the next header are unchanged.  They need not be
+ * read to know how many they are. */
 static uint64_t
 plain_front(struct imap_render *r)
 {
@@ -501,7 +505,7 @@ skip_plain(struct imap_render *r)
 	s->skip -= n;
 }
 
-/* Reads the next piece and appends what becomes of it. */
+/* Reads the next piece and appends its converted form. */
 static enum ts_err
 source_read(struct imap_render *r, uint64_t most, struct buf *out)
 {
@@ -521,7 +525,7 @@ source_read(struct imap_render *r, uint64_t most, struct buf *out)
 	return err;
 }
 
-/* Bytes of the literal go out, as many as are wanted of them. */
+/* Sends those bytes of the literal that are wanted. */
 static void
 source_send(struct imap_render *r, struct str bytes)
 {
@@ -591,7 +595,7 @@ source_measure(struct imap_render *r)
 	return done;
 }
 
-/* The next piece of the literal that is measured or sent. */
+/* Handles the next piece of the literal being measured or sent. */
 static enum done
 source_piece(struct imap_render *r)
 {
@@ -681,7 +685,7 @@ put_section(struct imap_render *r, const struct wire_fetch_item *item)
 
 /* ---- items, messages */
 
-/* What was made at delivery. */
+/* Puts what was made at delivery. */
 static void
 put_made(
     struct imap_render *r, struct str text, bool (*surrogate)(struct str text, struct buf *out))
@@ -864,8 +868,8 @@ message_failed(struct imap_render *r)
 	next_message(r);
 }
 
-/* \Seen was set by this command: FLAGS, and what goes with it (RFC 7162 section 3.2.4), whether it
- * was asked for or not. */
+/* This command set \Seen: sends FLAGS, and what goes with it (RFC 7162 section 3.2.4), even if not
+ * requested. */
 static void
 tell_seen(struct imap_render *r)
 {
@@ -896,7 +900,7 @@ message_ended(struct imap_render *r)
 	next_message(r);
 }
 
-/* One item, or one piece of one. */
+/* Handles one item, or one piece of one. */
 static void
 do_one_piece(struct imap_render *r)
 {

@@ -2,11 +2,11 @@
 /*
  * SORT and UID SORT (RFC 5256), SORT=DISPLAY (RFC 5957), ESORT (RFC 5267 section 3).
  *
- * On a worker, in slices, the query is run, the columns of what it found are read and ranked
- * (store/columns.h), and the messages are put in order by one stable pass for each criterion, the
- * last one first: they begin in the order of their numbers, which therefore decides between those
- * that are equal, also with REVERSE (RFC 5256 section 3).  Then the response is sent, a window at a
- * time.  The messages are held, so that it does not matter what others expunge meanwhile.
+ * A worker, in slices, runs the query, reads and ranks the columns of the messages found
+ * (store/columns.h), and sorts these by one stable pass for each criterion, last criterion first.
+ * They start in the order of their numbers, which therefore decides between equal ones, even with
+ * REVERSE (RFC 5256 section 3).  Then the response is sent, a window at a time.  The messages are
+ * held, so it does not matter what others expunge meanwhile.
  */
 #include "imap/cmd.h"
 
@@ -24,7 +24,7 @@
 struct criterion {
 	const struct imap_sort_key *row;
 	bool reverse;
-	uint64_t *numbers; /* with row->number: of the messages, in unsigned order */
+	uint64_t *numbers; /* with row->number: the messages' numbers, in unsigned order */
 };
 
 enum stage { READING, NUMBERS, SORTING, NUMBERING, SORTED };
@@ -39,7 +39,7 @@ struct sort {
 	enum stage stage;
 	uint32_t *order, *other; /* of messages, as places in the columns */
 	size_t *bucket;
-	size_t criterion, pass, at; /* criterion: one more than its place */
+	size_t criterion, pass, at; /* criterion: its index plus one */
 	bool counted;
 
 	/* printing: `other` has the numbers in order */
@@ -96,7 +96,7 @@ begin_sorting(struct sort *s)
 	return true;
 }
 
-/* A window of records gives the numbers that are made of them.  True: that was the last one. */
+/* Makes numbers from a window of records.  Returns true if that was the last one. */
 static bool
 read_numbers(struct sort *s)
 {
@@ -132,7 +132,7 @@ has_numbers(const struct sort *s)
 	return false;
 }
 
-/* By what a message is sorted in this pass. */
+/* Returns what a message is sorted by in this pass. */
 static size_t
 digit(const struct sort *s, const uint32_t *rank, uint32_t i)
 {
@@ -145,14 +145,14 @@ digit(const struct sort *s, const uint32_t *rank, uint32_t i)
 	return (size_t)(number >> 16 * s->pass & (DIGITS - 1));
 }
 
-/* There is a rank that no message may have, that of the empty text. */
+/* One rank may belong to no message: that of the empty text. */
 static size_t
 count_digits(const struct sort *s, const uint32_t *rank)
 {
 	return rank != NULL ? s->arranged.n + 1 : DIGITS;
 }
 
-/* Counts become places. */
+/* Turns counts into places. */
 static void
 place_digits(struct sort *s, size_t digits)
 {
@@ -182,7 +182,7 @@ end_pass(struct sort *s, size_t digits, bool last)
 	s->criterion -= last;
 }
 
-/* A piece of a pass; true: the messages are in order. */
+/* Does a piece of a pass; returns true when the messages are in order. */
 static bool
 sort_some(struct sort *s)
 {
@@ -222,7 +222,7 @@ end_sorting(struct sort *s)
 	s->at = 0;
 }
 
-/* A piece of what comes after the columns. */
+/* Does a piece of what follows after the columns. */
 static void
 go_on(struct sort *s)
 {
@@ -294,7 +294,7 @@ end_ok(struct imap_cmd *cmd)
 	       "details"));
 }
 
-/* The next numbers; their count. */
+/* Gets the next numbers; returns how many. */
 static size_t
 next_numbers(struct sort *s, const uint32_t **numbers_r)
 {
@@ -382,7 +382,8 @@ sort_found(struct imap_cmd *cmd)
 	return s->args.search.has_return ? print_esort(cmd) : cmd_goto(cmd, &plain);
 }
 
-/* Rows of the criteria; one that comes again changes nothing.  False: nobody knows one. */
+/* Finds the rows of the criteria; a repeated one changes nothing.  Returns false if nobody knows
+ * one. */
 static bool
 find_criteria(struct imap_cmd *cmd)
 {

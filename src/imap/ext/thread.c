@@ -3,9 +3,9 @@
  * THREAD and UID THREAD (RFC 5256) with ORDEREDSUBJECT, REFERENCES, and REFS, which joins by
  * references only and puts the thread with the newest message last.
  *
- * As SORT (sort.c): on a worker, in slices, the query is run, columns are read, and the trees are
- * made (mail/threads.h); then the response is sent in windows, on a walk over the trees that needs
- * no more than where it is.
+ * Like SORT (sort.c): a worker, in slices, runs the query, reads columns and makes the trees
+ * (mail/threads.h); then the response is sent in windows, by a walk over the trees that needs no
+ * memory except its position.
  */
 #include "imap/cmd.h"
 
@@ -42,7 +42,7 @@ struct thread {
 
 	/* printing */
 	uint32_t at;
-	bool begun, up; /* up: what is below `at` is printed */
+	bool begun, up; /* up: what is below `at` has been printed */
 	struct wire_thread_out out;
 };
 
@@ -137,7 +137,7 @@ is_apart(const struct thread *t, uint32_t m)
 	           MAIL_NO_THREAD;
 }
 
-/* A step down, aside or up. */
+/* A step down, sideways or up. */
 static void
 print_step(struct thread *t)
 {

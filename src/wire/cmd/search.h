@@ -126,7 +126,7 @@ void wire_search_print_keys(struct buf *b, const struct wire_dialect *d,
 void wire_out_search_begin(struct buf *b);
 void wire_out_search_add(struct buf *b, const uint32_t *ids, size_t n);
 void wire_out_search_end(struct buf *b);
-/* The same with "(MODSEQ n)" (RFC 7162 section 3.1.5); 0: without. */
+/* Same, with "(MODSEQ n)" (RFC 7162 section 3.1.5) unless modseq is 0. */
 void wire_out_search_end_modseq(struct buf *b, uint64_t modseq);
 
 struct wire_search_data {
@@ -151,7 +151,7 @@ struct wire_esearch {
  * the end. */
 void wire_out_esearch_begin(
     struct buf *b, const struct wire_esearch *e, struct wire_set_out *all_r);
-/* " MODSEQ 12", behind the set (RFC 4731 section 3.2). */
+/* " MODSEQ 12", after the set (RFC 4731 section 3.2). */
 void wire_out_esearch_modseq(struct buf *b, uint64_t modseq);
 void wire_out_esearch_end(struct buf *b, struct wire_set_out *all);
 /* Prints everything at once, including all and other. */

@@ -34,6 +34,6 @@ void wire_out_sort_begin(struct buf *b);
 void wire_out_sort_add(struct buf *b, const uint32_t *ids, size_t n);
 /* modseq: "(MODSEQ n)" (RFC 7162 section 3.1.9); 0: without. */
 void wire_out_sort_end(struct buf *b, uint64_t modseq);
-/* From behind the name of the response; as many numbers as limits->set_ranges. */
+/* Parses what follows the name of the response; at most limits->set_ranges numbers. */
 bool wire_in_sort(struct wire_in *in, struct wire_search_data *data_r);
 #endif
