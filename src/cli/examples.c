@@ -49,6 +49,8 @@ const struct example examples[] = {
         "turnstone quota list --over 80"},
     {"quota remove", "What the configuration says applies to her again.",
         "turnstone quota remove alice"},
+    {"quota remove", "The mailbox has no limits of its own any more.",
+        "turnstone quota remove alice --mailbox Projects/2027"},
     {"alias add", "Mail for sales goes to two users.", "turnstone alias add sales alice bob"},
     {"alias add", "Mail for unknown names in a domain goes to alice.",
         "turnstone alias add @example.org alice"},
