@@ -212,6 +212,8 @@ def test_warnings(make):
     client.append("INBOX", text(12 << 10))
     wait_for(lambda: len(subjects(site, "alice")) == 3)
     assert subjects(site, "alice")[2] == b"Your mail has reached 50% of its limit"
+    # That she was told is no property that an export would have to carry.
+    site.cli("export", "mbox", os.path.join(site.dir, "out"), "--user", "alice")
     site.kill()
     site.start()
     client = site.login("alice")
