@@ -97,9 +97,9 @@ site_equal(void)
 
 	for (size_t i = 0; i < SITE_USERS; i++) {
 		const struct site_of_user *u = &site_users[i];
+		bool gateway = strcmp(u->name, "gateway") == 0;
 
-		site_user(
-		    site, u->name, u->secret, strcmp(u->name, "gateway") == 0 ? "*" : NULL, false);
+		site_user(site, u->name, u->secret, gateway ? "*" : NULL, gateway);
 		put_mail(site, u->name, "INBOX", (unsigned)i);
 		put_mail(site, u->name, "Work", (unsigned)i + 2);
 		site_mailbox(site, u->name, "Entw\xc3\xbcrfe");
