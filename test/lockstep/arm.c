@@ -12,6 +12,7 @@
 #include "lmtp/settings.h"
 #include "sites.h"
 #include "toy.h"
+#include "zip.h"
 
 /* ---- nothing is random: what is drawn in a step is the same on both sites, and so is the date
  * where no clock of the site's is asked (grants) */
@@ -62,9 +63,11 @@ draw_anew(const struct plan *plan, size_t step)
 struct line { /* a connection */
 	enum transport transport;
 	bool layered, ended;
-	struct buf text; /* that was not sent yet */
-	struct buf got;  /* by this group of steps */
-	struct buf kept; /* what is told again on a connection of one's own: ID */
+	struct zip *zip;   /* compression, in that layer if it is on; NULL: none */
+	struct buf zipped; /* out of the layer, still compressed */
+	struct buf text;   /* that was not sent yet */
+	struct buf got;    /* by this group of steps */
+	struct buf kept;   /* what is told again on a connection of one's own: ID */
 };
 
 struct arm {
@@ -96,21 +99,29 @@ put_entry(struct arm *arm, size_t step, enum slot slot, struct str text)
 	buf_str(arm->record, text);
 }
 
-/* What has come, out of the layer if there is one. */
+/* What has come, out of the layers if there are any. */
 static void
 hear(struct arm *arm, enum slot slot)
 {
 	struct line *line = &arm->lines[slot];
-	struct buf *out;
+	struct buf *out, *outer;
 	size_t used;
 
 	if (fake_of(arm, slot) == NULL)
 		return;
 	out = stream_fake_output(fake_of(arm, slot));
-	while (line->layered && toy_unwrap(buf_as_str(out), &line->got, &used))
+	outer = line->zip != NULL ? &line->zipped : &line->got;
+	while (line->layered && toy_unwrap(buf_as_str(out), outer, &used))
 		buf_consume(out, used);
-	buf_str(&line->got, buf_as_str(out));
+	buf_str(outer, buf_as_str(out));
 	out->n = 0;
+	if (line->zip != NULL) {
+		zip_unwrap(line->zip, &line->zipped, &line->got);
+		if (zip_over(line->zip)) { /* what is after it is bare */
+			buf_str(&line->got, buf_as_str(&line->zipped));
+			line->zipped.n = 0;
+		}
+	}
 	if (!line->ended && stream_fake_ended(fake_of(arm, slot), NULL)) {
 		line->ended = true;
 		buf_puts(&line->got, "(closed)\r\n");
@@ -147,14 +158,25 @@ push(struct arm *arm, enum slot slot, struct str bytes)
 	}
 }
 
+/* Ways to end compression; partial flushes allow nothing after them in the same write. */
+static enum zip_last
+some_end(const struct arm *arm)
+{
+	return (enum zip_last)((arm->plan->seed + arm->group + arm->switching) % ZIP_PARTIAL);
+}
+
 static void
 flush(struct arm *arm, enum slot slot)
 {
 	enum { LAYER_MAX = 4000 };
 	struct line *line = &arm->lines[slot];
 	struct str text = buf_as_str(&line->text);
-	struct buf wire = {0};
+	struct buf wire = {0}, zipped = {0};
 
+	if (text.n > 0 && !line->ended && line->zip != NULL) {
+		zip_wrap(line->zip, text, some_end(arm), &zipped);
+		text = buf_as_str(&zipped);
+	}
 	if (text.n > 0 && !line->ended && line->layered) {
 		for (size_t at = 0; at < text.n; at += LAYER_MAX)
 			toy_wrap((struct str){text.p + at,
@@ -165,6 +187,7 @@ flush(struct arm *arm, enum slot slot)
 		push(arm, slot, text);
 	}
 	buf_fini(&wire);
+	buf_fini(&zipped);
 	line->text.n = 0;
 	hear(arm, slot);
 }
@@ -195,6 +218,8 @@ disconnect(struct arm *arm, enum slot slot)
 		site_disconnect(arm->site, slot + 1);
 	site_run(arm->site);
 	line->layered = line->ended = false;
+	zip_free(&line->zip);
+	line->zipped.n = 0;
 }
 
 static void
@@ -247,6 +272,28 @@ keep_name(struct line *line, struct str text)
 		buf_str(&line->kept, text);
 }
 
+/* Where PROXYAUTH leaves compression on, a connection of one's own begins it again. */
+static void
+enter(struct arm *arm, const struct op *op)
+{
+	struct line *line = &arm->lines[op->slot];
+	struct stream_fake *fake = fake_of(arm, op->slot);
+
+	buf_str(&line->text, buf_as_str(&op->other));
+	if (!op->zipped)
+		return;
+	flush(arm, op->slot);
+	line->layered = op->layered;
+	if (op->layered)
+		toy_wrap(STR("zip COMPRESS DEFLATE\r\n"), &line->text);
+	else
+		buf_puts(&line->text, "zip COMPRESS DEFLATE\r\n");
+	stream_fake_push(fake, buf_as_str(&line->text));
+	site_run(arm->site);
+	stream_fake_output(fake)->n = line->text.n = 0;
+	line->zip = zip_new();
+}
+
 static void
 say(struct arm *arm, const struct op *op)
 {
@@ -260,7 +307,7 @@ say(struct arm *arm, const struct op *op)
 		if (own)
 			renew(arm, op->slot);
 		if (op->kind == OP_PROXY && own)
-			buf_str(&line->text, buf_as_str(&op->other));
+			enter(arm, op);
 	} else {
 		buf_str(&line->text, buf_as_str(&op->text));
 	}
@@ -337,6 +384,10 @@ end_group(struct arm *arm, size_t step, const struct op *last)
 			line->layered = last->layered;
 		else if (last->kind == OP_LEAVE)
 			line->layered = false;
+		if (line->zip != NULL && zip_over(line->zip))
+			zip_free(&line->zip);
+		if (last->kind == OP_ZIP && !line->ended)
+			line->zip = zip_new();
 	}
 	for (enum slot slot = 0; slot < SLOTS; slot++) {
 		hear(arm, slot);
@@ -534,6 +585,7 @@ arm_run(const struct plan *plan, bool switching, struct buf *record)
 		buf_fini(&arm.lines[slot].text);
 		buf_fini(&arm.lines[slot].got);
 		buf_fini(&arm.lines[slot].kept);
+		buf_fini(&arm.lines[slot].zipped);
 	}
 	mem_free(arm.later);
 }

@@ -402,8 +402,7 @@ is_no_word(const struct imap_row *row)
 
 	return row->kind == IMAP_WORD_CODE || row->kind == IMAP_WORD_NOTIFY ||
 	       (row->kind == IMAP_WORD_COMMAND &&
-	           (row->name[0] == '(' || strcmp(row->name, "COMPRESS") == 0 ||
-	               (cmd->traits & IMAP_TRAIT_LACKING) != 0 ||
+	           (row->name[0] == '(' || (cmd->traits & IMAP_TRAIT_LACKING) != 0 ||
 	               strcmp(row->name, "STARTTLS") == 0));
 }
 
@@ -451,7 +450,7 @@ caps_missing(bool tell_which)
 			        : !has_word(buf_as_str(&caps_seen), cap->word) &&
 			              cap->states == IMAP_NOAUTH)
 				continue;
-			if (has_line(cap->word) || strcmp(cap->word, "COMPRESS=DEFLATE") == 0)
+			if (has_line(cap->word))
 				continue;
 			if (tell_which)
 				fprintf(

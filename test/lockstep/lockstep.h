@@ -54,6 +54,7 @@ enum op_kind {
 	OP_SAY,     /* sends text */
 	OP_LEAVE,   /* UNAUTHENTICATE */
 	OP_LOGIN,   /* a login in text */
+	OP_ZIP,     /* COMPRESS DEFLATE */
 	OP_PROXY,   /* PROXYAUTH in text; who has a connection of their own logs in with `other` */
 	OP_ADVANCE, /* number: milliseconds */
 	OP_RELOAD,  /* number: which configuration */
@@ -68,6 +69,7 @@ struct op {
 	unsigned number, tag; /* tag: of the command; 0: none */
 	bool joined;          /* goes out in one write with the next one, of the same slot */
 	bool layered;         /* OP_LOGIN, OP_PROXY: there is a SASL layer afterwards */
+	bool zipped;          /* OP_PROXY: there is compression, as before */
 	bool names_client;    /* ID, which stays over a switch */
 	bool needed;          /* without it what follows would mean something else */
 	bool dropped;         /* by whoever makes the plan shorter */

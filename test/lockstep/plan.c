@@ -45,7 +45,7 @@ enum method { LOGIN_COMMAND, PLAIN, PLAIN_LATER, MECH_LOGIN, TOY, TOY_LAYER, EXT
 
 struct talker {         /* what is known of a connection without its replies */
 	struct who who; /* user NULL: nobody is logged in */
-	bool layered, selected;
+	bool layered, zipped, selected;
 	enum transport transport;
 	struct buf rest; /* of a command, sent the next time */
 	struct said {    /* commands of late, without tags */
@@ -177,7 +177,7 @@ log_in(struct maker *m, enum slot slot, const struct who *who, bool joined)
 	op->joined = joined && !op->layered;
 	t->who = *who;
 	t->layered = op->layered;
-	t->selected = false;
+	t->zipped = t->selected = false;
 }
 
 /* ---- commands */
@@ -289,6 +289,21 @@ burst(struct maker *m, enum slot slot)
 	not_joined(m);
 }
 
+/* Bytes are compressed from the next step on. */
+static void
+compress(struct maker *m, enum slot slot)
+{
+	struct talker *t = &m->talkers[slot];
+	struct op *op;
+
+	(void)say_rest(m, slot, false);
+	op = add(m, OP_ZIP, slot);
+	begin_command(m, op);
+	words_make("zip", &m->rng, &op->text, &op->used);
+	buf_puts(&op->text, "\r\n");
+	t->zipped = true;
+}
+
 /* ---- switches */
 
 /* The next user says what the one before said: where something was kept, it fits. */
@@ -341,6 +356,7 @@ proxy(struct maker *m, enum slot slot, const char *user, bool joined)
 	t->who.user = user;
 	put_login(&op->other, &t->who, t->layered ? TOY_LAYER : PLAIN);
 	op->layered = t->layered;
+	op->zipped = t->zipped;
 	op->joined = joined;
 	t->selected = false;
 }
@@ -352,10 +368,13 @@ leave(struct maker *m, enum slot slot, bool joined)
 	struct op *op = add(m, OP_LEAVE, slot);
 
 	begin_command(m, op);
-	words_make("leave", &m->rng, &op->text, &op->used);
+	if (t->zipped) /* as zip.h knows it */
+		buf_puts(&op->text, "UNAUTHENTICATE");
+	else
+		words_make("leave", &m->rng, &op->text, &op->used);
 	buf_puts(&op->text, "\r\n");
 	op->joined = joined && !t->layered;
-	t->layered = t->selected = false;
+	t->layered = t->zipped = t->selected = false;
 	t->who.user = NULL;
 	for (unsigned n = one_in(m, 3) ? 1 + below(m, 3) : 0; n > 0; n--)
 		say_kind(m, slot, "early", NULL, joined);
@@ -405,7 +424,7 @@ begin_anew(struct maker *m, enum slot slot)
 		buf_puts(&op->text, "LOGOUT\r\n");
 	}
 	t->who.user = NULL;
-	t->layered = t->selected = false;
+	t->layered = t->zipped = t->selected = false;
 	open_slot(m, slot, (enum transport)below(m, TRANSPORTS));
 	if (one_in(m, 2))
 		say_kind(m, slot, "early", NULL, false);
@@ -454,9 +473,11 @@ one_turn(struct maker *m)
 	unsigned what = below(m, 100);
 	enum slot slot = (enum slot)below(m, SLOT_ASIDE);
 
-	if (what < 55)
+	if (what < 55) {
+		if (m->talkers[slot].who.user != NULL && !m->talkers[slot].zipped && one_in(m, 5))
+			compress(m, slot);
 		burst(m, slot);
-	else if (what < 75)
+	} else if (what < 75)
 		switch_user(m, slot);
 	else if (what < 78)
 		begin_anew(m, slot);
@@ -483,7 +504,7 @@ look_at(struct maker *m, const char *user)
 
 	(void)say_rest(m, SLOT_SWITCHING, false);
 	add(m, OP_SHUT, SLOT_SWITCHING);
-	m->talkers[SLOT_SWITCHING].layered = false;
+	m->talkers[SLOT_SWITCHING].layered = m->talkers[SLOT_SWITCHING].zipped = false;
 	open_slot(m, SLOT_SWITCHING, TRANSPORT_CLEAR);
 	log_in(m, SLOT_SWITCHING, &who, false);
 	for (size_t i = 0; i < words_count(); i++) {
