@@ -157,11 +157,12 @@ compare(const struct record both[2])
 		                             : by_step(&both[0].v[i], &both[1].v[k]);
 		const struct entry *own = order <= 0 ? &both[0].v[i] : NULL;
 		const struct entry *shared = order >= 0 ? &both[1].v[k] : NULL;
+		const struct entry *first = order <= 0 ? &both[0].v[i] : &both[1].v[k];
 
 		if (own == NULL || shared == NULL || !str_eq(own->text, shared->text)) {
 			d.found = true;
-			d.step = own != NULL ? own->step : shared->step;
-			d.slot = own != NULL ? own->slot : shared->slot;
+			d.step = first->step;
+			d.slot = first->slot;
 			d.texts[0] = own != NULL ? own->text : STR_NONE;
 			d.texts[1] = shared != NULL ? shared->text : STR_NONE;
 			return d;
