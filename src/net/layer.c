@@ -104,9 +104,7 @@ layers_drop(struct stream *s)
 		return;
 	for (l = s->layers->top; l != NULL; l = below) {
 		below = l->below;
-		l->below = NULL;
-		buf_wipe_fini(&l->raw);
-		l->raw_off = 0;
+		release(l); /* its end may have been looked for, and not found: stream_may_pop() */
 	}
 	s->layers->top = NULL;
 	end_tail(s);

@@ -66,7 +66,7 @@ struct stream_layer_class {
 	 * it is called before the layer is popped, and no bare bytes may follow.
 	 */
 	enum layer_tail (*tail)(struct stream_layer *layer, struct str in, size_t *used_r);
-	/* It is popped, and the stream no longer uses it.  May be NULL. */
+	/* The stream no longer uses it: it is popped, or the stream ends.  May be NULL. */
 	void (*released)(struct stream_layer *layer);
 	/* Whoever sent what is broken may be told: see stream_events.broken. */
 	bool tells;

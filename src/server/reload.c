@@ -3,6 +3,7 @@
 #include "server/process/privileges.h"
 #include "server/server_int.h"
 
+#include <semaphore.h>
 #include <systemd/sd-daemon.h>
 
 #include "auth/settings/settings.h"
@@ -162,4 +163,29 @@ server_reload(struct server *server, struct buf *out)
 	buf_str(out, buf_as_str(&text));
 	buf_fini(&text);
 	return ok;
+}
+
+struct passed {
+	struct loop_task task;
+	sem_t done;
+};
+
+static void
+pass(struct loop_task *task)
+{
+	sem_post(&((struct passed *)(void *)task)->done);
+}
+
+void
+server_wait_for_loops(struct server *server)
+{
+	for (unsigned i = 0; i < server->loop_count; i++) {
+		struct passed p = {.task.fn = pass};
+
+		sem_init(&p.done, 0, 0);
+		loop_post(server->loops[i].loop, &p.task);
+		while (sem_wait(&p.done) != 0)
+			;
+		sem_destroy(&p.done);
+	}
 }

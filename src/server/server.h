@@ -47,6 +47,9 @@ uint64_t server_recheck(struct server *server);
 /* Like SIGTERM, but does nothing if the server is stopping already. */
 void server_ask_stop(struct server *server);
 /* Reloads the configuration and the certificates.  Appends the outcome; false: nothing was
- * changed. */
+ * changed.  Loops take the new configuration a moment later. */
 bool server_reload(struct server *server, struct buf *out);
+/* Returns when each loop has done what was posted to it before this call, such as taking a new
+ * configuration.  Not from a loop, nor from the watchdog's thread: a loop that hangs would stop it. */
+void server_wait_for_loops(struct server *server);
 #endif

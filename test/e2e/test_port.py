@@ -93,11 +93,14 @@ def generated(root, count=60):
 
 
 def snapshot(path):
-    """Everything that equal accounts share: lists without MODSEQ and SAVEDATE's clock, and bytes."""
+    """Everything that equal accounts share: lists without MODSEQ and SAVEDATE's clock, and bytes.
+    Object ids are an account's own."""
     all_of = {}
     for top, _, files in os.walk(path):
         for name in files:
             file = os.path.join(top, name)
+            if name == "turnstone.ids":
+                continue
             with open(file, "rb") as f:
                 data = f.read()
             if name == "turnstone.export":

@@ -197,8 +197,11 @@ make_literal(struct maker *m, const char *p, const char *end, struct buf *out, u
 static void
 make_text(struct maker *m, struct str text, struct buf *out, unsigned depth)
 {
-	const char *p = text.p, *end = text.p + text.n, *stop;
+	const char *p = text.p, *end, *stop;
 
+	if (text.n == 0)
+		return;
+	end = p + text.n;
 	while (p < end) {
 		if (*p != '%' || p + 1 == end) {
 			buf_putc(out, *p++);

@@ -27,9 +27,13 @@ stop(const struct ops *ops, const struct request *req, struct buf *out, struct o
 static bool
 reload(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
 {
+	bool ok = server_reload(ops->server, out);
+
 	(void)req;
 	(void)io;
-	return server_reload(ops->server, out);
+	if (ok) /* OK means that connections which come now meet the new configuration. */
+		server_wait_for_loops(ops->server);
+	return ok;
 }
 
 const struct op ops_server[] = {{.verb = "status", .run = status, .needs_server = true},
