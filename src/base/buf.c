@@ -332,7 +332,8 @@ rd_bytes(struct rd *r, size_t n)
 		return STR_NONE;
 	}
 	s = (struct str){(const char *)r->p, n};
-	r->p += n;
+	if (n > 0) /* p of an empty reader may be NULL */
+		r->p += n;
 	return s;
 }
 
