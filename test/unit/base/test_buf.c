@@ -54,6 +54,9 @@ a_reader_refuses_what_is_too_long(void **state)
 	              "abc"));
 	assert_int_equal(rd_vstr(&r).n, 0);
 	assert_true(r.bad);
+	r = rd_of(STR_NONE);
+	assert_int_equal(rd_bytes(&r, 0).n, 0); /* of no memory at all: UBSan watches */
+	assert_false(r.bad);
 }
 
 static void
