@@ -50,6 +50,7 @@ void server_ask_stop(struct server *server);
  * changed.  Loops take the new configuration a moment later. */
 bool server_reload(struct server *server, struct buf *out);
 /* Returns when each loop has done what was posted to it before this call, such as taking a new
- * configuration.  Not from a loop, nor from the watchdog's thread: a loop that hangs would stop it. */
+ * configuration.  Not from a loop, nor from the watchdog's thread, which a loop that hangs would
+ * stop. */
 void server_wait_for_loops(struct server *server);
 #endif

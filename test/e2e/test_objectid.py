@@ -248,6 +248,10 @@ def test_export(sites):
     assert not {email for email, _ in emails(now)} & {email for email, _ in emails(before)}
     assert not set(mailbox_ids(now).values()) & set(mailbox_ids(before).values())
     assert ids(three.login("alice")) == before
+    # A mailbox that has had no mail takes its id over later, though it has the same UIDVALIDITY.
+    assert now["Empty"][1] == before["Empty"][1]
+    told(two, "import", "maildir", folder, "--user", "alice", "--object-ids")
+    assert ids(two.login("alice"))["Empty"] == before["Empty"]
     # Again from there.
     again = os.path.join(three.dir, "out")
     told(three, "export", "maildir", again, "--user", "alice")

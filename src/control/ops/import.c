@@ -75,6 +75,14 @@ list_change(struct import *im, enum store_change_kind kind, const struct mailstr
 	return err;
 }
 
+static bool
+wants_other_id(const struct store_mailbox *mailbox, const struct mailstream_mailbox *m)
+{
+	char id[STORE_OBJECT_ID];
+
+	return m->object_id.n > 0 && !str_eq(store_mailbox_object_id(mailbox, id), m->object_id);
+}
+
 /* Makes or finds the mailbox; reports it if it cannot keep its identity. */
 static enum ts_err
 find_mailbox(struct import *im, const struct mailstream_mailbox *m)
@@ -90,7 +98,8 @@ find_mailbox(struct import *im, const struct mailstream_mailbox *m)
 
 	if (err == TS_OK)
 		store_mailbox_counters(im->mailbox, &c);
-	if (err == TS_OK && c.uidvalidity != m->uidvalidity && c.messages == 0 && c.uidnext == 1 &&
+	if (err == TS_OK && c.messages == 0 && c.uidnext == 1 &&
+	    (c.uidvalidity != m->uidvalidity || wants_other_id(im->mailbox, m)) &&
 	    (m->uidvalidity != 0 || m->use != 0)) {
 		err = list_change(im, STORE_CHANGE_CREATE, m, im->mailbox, &given);
 		im->made = err == TS_OK;
