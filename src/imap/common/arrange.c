@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What SORT and THREAD share: see arrange.h. */
+/* Shared by SORT and THREAD: see arrange.h. */
 #include "imap/common/arrange.h"
 
 #include "base/mem.h"
 
-#define PIECE 16384u        /* of messages, between two looks at the clock */
-#define FIRST_ROOM 1048576u /* bytes that are asked for without knowing */
+#define PIECE 16384u        /* messages between two looks at the clock */
+#define FIRST_ROOM 1048576u /* bytes to reserve before the need is known */
 
 static void
 free_arrange(void *arg)
@@ -34,7 +34,7 @@ imap_arrange_start(struct imap_cmd *cmd, struct imap_arrange *a, bool parsed, im
 	return imap_criteria_start(cmd, &a->criteria, parsed, run, found);
 }
 
-/* Goes on with more room, if there is. */
+/* Continues with more room, if the budget allows it. */
 static enum imap_next
 more_room(
     struct imap_cmd *cmd, struct imap_arrange *a, imap_job_f *run, const struct imap_step *found)
@@ -118,7 +118,7 @@ imap_arrange_needs(const struct imap_arrange *a)
 	return store_columns_needs(a->columns) + a->n * sizeof(*a->number);
 }
 
-/* What was found is in the view. */
+/* All UIDs found are in the view. */
 static void
 number_some(struct imap_arrange *a, const uint32_t *uids)
 {

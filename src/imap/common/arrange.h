@@ -2,20 +2,20 @@
 #ifndef IMAP_ARRANGE_H
 #define IMAP_ARRANGE_H
 /*
- * What SORT and THREAD share: the columns of the messages that a search program finds
+ * Shared by SORT and THREAD: the columns of the messages that a search program finds
  * (store/columns.h), the memory for them, and the numbers by which the client knows them.
  *
  *	return imap_arrange_start(cmd, &a, parsed, run, &found);
  *
- * run(), on a worker, calls imap_arrange_read() until it says true, puts the messages in order and
- * ends with imap_arrange_number().  When it needs more than a->room, it sets a->needs and ends; the
- * step `found` begins with
+ * run(), on a worker, calls imap_arrange_read() until it returns true, puts the messages in order
+ * and ends with imap_arrange_number().  If it needs more than a->room, it sets a->needs and ends;
+ * the step `found` begins with
  *
  *	if (!ready)
  *		return imap_arrange_go_on(cmd, &a, run, &found);
  *
- * A message that cannot be read counts as one without header.  It is in the answer all the same, so
- * no message is missing from a client's list because of it; the reply and the log tell of it.
+ * A message that cannot be read counts as one without a header.  The response still includes it, so
+ * that no client's list misses a message because of it; the reply and the log mention it.
  */
 #include "imap/common/criteria.h"
 #include "store/columns.h"
@@ -30,33 +30,34 @@ struct imap_arrange {
 
 	/* the job */
 	struct store_columns *columns;
-	uint64_t room, needs; /* bytes that it may take, or has to */
-	bool failed, lost;    /* lost: some could not be read */
+	uint64_t room, needs; /* bytes: granted, and required */
+	bool failed, lost;    /* lost: some messages could not be read */
 	size_t n, numbered;
-	uint32_t *number; /* of the messages, by their places in the columns */
+	uint32_t *number; /* message numbers, in the order of the columns */
 	roaring_uint32_iterator_t viewed;
 	uint32_t seq;
 };
 
-/* criteria.args is set.  a is in the command's arena, which frees what it holds beyond memory. */
+/* Set criteria.args first.  a is in the command's arena; what it holds besides is freed with the
+ * command. */
 enum imap_next imap_arrange_start(struct imap_cmd *cmd, struct imap_arrange *a, bool parsed,
     imap_job_f *run, const struct imap_step *found);
-/* On the loop, after a run that is not ready: refuses, or lets the job go on with more room. */
+/* On the loop, after a run that is not ready: refuses the command, or continues with more room. */
 enum imap_next imap_arrange_go_on(
     struct imap_cmd *cmd, struct imap_arrange *a, imap_job_f *run, const struct imap_step *found);
-/* As imap_criteria_ok(); text_lost: when some messages could not be read. */
+/* Like imap_criteria_ok(); text_lost replaces text if some messages could not be read. */
 enum imap_next imap_arrange_ok(struct imap_cmd *cmd, const struct imap_arrange *a,
     const struct imap_found *found, const char *text, const char *text_lost);
 
 /* ---- on a worker */
 
-/* For what asks whether to stop: job. */
+/* Callback for functions that ask whether to stop; arg is the job. */
 bool imap_arrange_should_stop(void *job);
-/* Reads and ranks the columns; true: they are there, and a->n says of how many messages.  False:
- * the job ends so for now. */
+/* Reads and ranks the columns.  Returns true when they are complete; a->n is the count of messages.
+ * False: end the slice with *end_r. */
 bool imap_arrange_read(struct imap_arrange *a, struct imap_job *job, enum work_end *end_r);
-/* Bytes of the columns and the numbers. */
+/* Returns the bytes that the columns and the numbers take. */
 uint64_t imap_arrange_needs(const struct imap_arrange *a);
-/* Numbers a piece of the messages; true: that was the last one. */
+/* Numbers some of the messages; returns true when all are numbered. */
 bool imap_arrange_number(struct imap_arrange *a);
 #endif

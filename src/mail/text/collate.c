@@ -9,7 +9,7 @@
 
 /* UTF-16 units of the longest decomposition of a character (U+FDFA), with room to spare. */
 #define APART 32
-/* So much ASCII is worth leaving what is known of other characters. */
+/* An ASCII run this long is worth dropping the cache of other characters. */
 #define ASCII_RUN 4096u
 
 static void
@@ -54,8 +54,8 @@ put_apart(const UNormalizer2 *nfkd, UChar32 c, struct buf *out)
 	}
 }
 
-/* U+5000 to U+9FFF, ideographs, which are in titlecase and taken apart what they are: most text in
- * Chinese and much in Japanese consists of them. */
+/* U+5000 to U+9FFF, ideographs, which titlecasing and decomposition leave unchanged: they make up
+ * most Chinese text and much Japanese text. */
 static inline bool
 is_itself(const char *p, size_t n)
 {
@@ -72,7 +72,7 @@ itself_run(struct str s)
 	return n;
 }
 
-/* What characters became that were met before: texts have the same few again and again. */
+/* A cache of characters already mapped: texts repeat the same few. */
 struct known {
 	uint32_t c; /* 0: none */
 	uint8_t n;
@@ -98,7 +98,8 @@ put_known(const UNormalizer2 *nfkd, struct known *known, UChar32 c, struct buf *
 	memcpy(k->bytes, out->p + from, k->n);
 }
 
-/* Text without ASCII at its front, up to some; returns the length. */
+/* Converts text that starts with a non-ASCII character, up to the next long ASCII run; returns the
+ * length consumed. */
 static size_t
 put_others(const UNormalizer2 *nfkd, struct str utf8, struct buf *out)
 {
