@@ -34,8 +34,8 @@ struct stream;
 struct stream_layer;
 
 enum layer_tail {
-	LAYER_TAIL_MORE,  /* all of it was the layer's, and more of it may come */
-	LAYER_TAIL_ENDED, /* what was not used is the peer's bare bytes */
+	LAYER_TAIL_MORE,  /* all of it belonged to the layer, and more may come */
+	LAYER_TAIL_ENDED, /* unused bytes are the peer's plain bytes */
 	LAYER_TAIL_LOOKS, /* likewise, and the layer wants to look at more of them */
 	LAYER_TAIL_BROKEN,
 };

@@ -405,7 +405,7 @@ has_to_encode(const struct stream *s)
 	return stream_has_layers(s) && layers_unsent(s) == 0 && s->out.n > s->out_off;
 }
 
-/* Bytes on their way down.  Returns whether any were taken. */
+/* Passes bytes downwards.  Returns whether any were accepted. */
 static bool
 push_out(struct stream *s)
 {

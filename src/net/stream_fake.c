@@ -12,7 +12,7 @@ struct stream_fake {
 	size_t in_off;
 	size_t segment, window;
 	uint64_t acks, writes,
-	    fail_write; /* fail_write: the one that breaks the connection; 0: none */
+	    fail_write; /* fail_write: the write that breaks the connection; 0: none */
 	bool end, broken, ended, mute, compresses;
 	enum stream_end why;
 	struct tls_identity identity;

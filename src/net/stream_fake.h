@@ -38,7 +38,7 @@ void stream_fake_hold_handshake(struct stream_fake *fake, bool held);
 void stream_fake_set_identity(struct stream_fake *fake, const struct tls_identity *identity);
 /* Its TLS compresses (RFC 3749). */
 void stream_fake_compress(struct stream_fake *fake);
-/* Bytes that the peer has sent and the stream has not read yet: what the network holds. */
+/* Returns the bytes sent by the peer that the stream has not read yet: what the network holds. */
 size_t stream_fake_untaken(const struct stream_fake *fake);
 /* Returns what the stream wrote, encrypted or not; the test may consume it.  Stays after the
  * end. */

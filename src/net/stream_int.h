@@ -114,7 +114,7 @@ struct stream {
 	bool secured : 1;
 	bool binds : 1; /* there is a channel binding */
 	bool broke : 1; /* events->broken is to be called */
-	bool gone : 1;  /* the transport is closed: stream_gone() was called */
+	bool gone : 1;  /* transport closed: stream_gone() was called */
 	int watching;   /* the socket transport's */
 	uv_poll_t poll; /* the socket transport's */
 };
@@ -138,7 +138,7 @@ void stream_poke(struct stream *s);
 /* For layer.c.  A layer broke: the stream ends when its output is written.  tells: events->broken
  * is called first. */
 void stream_end_broken(struct stream *s, bool tells);
-/* n more bytes of out are on their way. */
+/* Counts n more bytes of out as sent. */
 void stream_out_used(struct stream *s, size_t n);
 
 /* Returns what comes after off; p may be NULL if it is empty. */
