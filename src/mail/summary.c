@@ -698,6 +698,12 @@ text_count(struct str bytes)
 	return counts[(uint8_t)bytes.p[3]];
 }
 
+uint32_t
+mail_summary_flags(struct str made)
+{
+	return made.n >= HEAD ? get_le32(made.p + 44) : 0;
+}
+
 enum ts_err
 mail_summary_open(struct str bytes, struct mail_summary *view_r)
 {

@@ -142,6 +142,8 @@ void mail_summary_add_note(struct buf *out, size_t base, struct str note);
  * `size`.
  */
 enum ts_err mail_summary_open(struct str bytes, struct mail_summary *view_r) TS_CHECKED;
+/* The flags of a summary that was just made, with no checksum to verify; 0 if it is empty. */
+uint32_t mail_summary_flags(struct str made);
 
 /* Returns STR_NONE (p == NULL) if absent; an empty text has a non-NULL p. */
 struct str mail_summary_text(const struct mail_summary *s, enum mail_text which);

@@ -327,13 +327,9 @@ append_submit(struct imap_cmd *cmd)
 static bool
 has_8bit_header(const struct append *ap)
 {
-	for (const struct item *i = ap->first; i != NULL; i = i->next) {
-		struct mail_summary s;
-
-		if (mail_summary_open(store_upload_summary(i->upload), &s) == TS_OK &&
-		    (s.flags & MAIL_SUMMARY_8BIT) != 0)
+	for (const struct item *i = ap->first; i != NULL; i = i->next)
+		if (mail_summary_flags(store_upload_summary(i->upload)) & MAIL_SUMMARY_8BIT)
 			return true;
-	}
 	return false;
 }
 
