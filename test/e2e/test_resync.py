@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients that were away: CONDSTORE and QRESYNC (RFC 7162) over restarts, with ImapFlow and mutt."""
+"""Clients that were away: CONDSTORE and QRESYNC (RFC 7162) over restarts, with ImapFlow, mutt and NeoMutt."""
 import json
 import os
 import re
@@ -76,7 +76,7 @@ def test_imapflow(demo):
     assert got["live"] == [1, True, False]
 
 
-def mutt(site, folder, keys):
+def mutt(site, folder, keys, program):
     rc = os.path.join(folder, "muttrc")
     with open(rc, "w", encoding="ascii") as f:
         f.write(f"""set folder="imaps://alice@127.0.0.1:{site.port('IMAPS')}/"
@@ -96,19 +96,21 @@ set sort=mailbox-order
 set confirmappend=no
 push "{keys}"
 """)
-    done = subprocess.run(["script", "-qec", f"mutt -n -F {rc}", "/dev/null"], capture_output=True, text=True, timeout=120,
+    done = subprocess.run(["script", "-qec", f"{program} -n -F {rc}", "/dev/null"], capture_output=True, text=True, timeout=120,
                           stdin=subprocess.DEVNULL, env=dict(os.environ, HOME=folder, TERM="xterm"), check=False)
     assert done.returncode == 0, done.stdout[-2000:]
 
 
-@pytest.mark.skipif(shutil.which("mutt") is None or shutil.which("script") is None, reason="mutt or script is not installed")
-def test_mutt_comes_back_by_its_cache(site, tmp_path):
+@pytest.mark.parametrize("program", ["mutt", "neomutt"])
+def test_mutt_comes_back_by_its_cache(site, tmp_path, program):
+    if shutil.which(program) is None or shutil.which("script") is None:
+        pytest.skip(f"{program} or script is not installed")
     os.mkdir(tmp_path / "cache")
-    mutt(site, str(tmp_path), "<quit>")
+    mutt(site, str(tmp_path), "<quit>", program)
     with site.login("alice", tls=True) as client:
         client.all_ok("SELECT INBOX", "STORE 4 +FLAGS (\\Deleted)", "EXPUNGE", "UID STORE 6 +FLAGS (\\Flagged)")
     # it flags what it shows as number 7, which is UID 8 when it knows that UID 4 is gone
-    mutt(site, str(tmp_path), "<jump>7<enter><flag-message><sync-mailbox><quit>")
+    mutt(site, str(tmp_path), "<jump>7<enter><flag-message><sync-mailbox><quit>", program)
     with site.login("alice", tls=True) as client:
         client.ok("SELECT INBOX")
         assert client.ok("UID SEARCH FLAGGED")[0] == b"* SEARCH 6 8"
