@@ -20,7 +20,7 @@ enum {
 
 struct args_opt {
 	const char *name;  /* without the dashes; NULL ends the table */
-	const char *value; /* the value's placeholder in the help; NULL: no value */
+	const char *value; /* what the help calls it, such as FILE; NULL: the option takes none */
 	const char *help;
 };
 

@@ -78,8 +78,8 @@ extern const struct stream_limits stream_default_limits;
 /*
  * Takes over fd, a connected socket (makes it non-blocking and sets
  * TCP_NODELAY).  tls: NULL, or a server handshake comes first (takes a
- * reference); output put before it is done waits.  events may be NULL for now:
- * nothing is read until stream_set_events().
+ * reference); output put before it is done waits.  If events is NULL, nothing
+ * is read until stream_set_events().
  */
 struct stream *stream_new(struct loop *loop, int fd, struct tls_ctx *tls,
     const struct stream_events *events, void *arg) __attribute__((returns_nonnull));

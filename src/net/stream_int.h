@@ -107,7 +107,7 @@ struct stream {
 	bool more : 1;           /* try to read */
 	bool eof : 1;            /* all that the peer sent has been read */
 	bool peer_ended : 1;     /* the peer has ended; perhaps not all has been read */
-	bool out_blocked : 1;    /* the peer accepts no more for now */
+	bool out_blocked : 1;    /* the peer accepts no more until the transport is writable */
 	bool above : 1;          /* waiting output was above the high mark */
 	bool read_wants_out : 1; /* TLS must write before it can read */
 	bool write_wants_in : 1; /* TLS must read before it can write */

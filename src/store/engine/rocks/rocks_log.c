@@ -6,7 +6,7 @@
  *
  * Cleaning a damaged log of commits keeps the pieces whose checksums are right.  After a damaged
  * piece the next one is where the damaged one's length says, if a whole piece is there, or else at
- * the start of the next block.  It is looked for nowhere else: the bytes in between are messages,
+ * the start of the next block.  Only there is it searched for: the bytes in between are messages,
  * and their senders may have put something into them that looks like a piece.
  *
  * A commit (RocksDB's write batch) begins with its number and its count of operations.  If one of
