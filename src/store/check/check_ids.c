@@ -35,6 +35,14 @@ add_mailbox(struct check *c, uint64_t account, struct boxes *b, uint32_t mailbox
 	(void)store_other_object_id(store_own_id(c->store), account, mailbox, b->one[b->n++].id);
 }
 
+static int
+by_mailbox(const void *a, const void *b)
+{
+	const struct boxed *x = a, *y = b;
+
+	return (x->mailbox > y->mailbox) - (x->mailbox < y->mailbox);
+}
+
 static void
 take_stored(struct check *c, uint64_t account, struct boxes *b, uint32_t mailbox, struct str id,
     struct engine_batch *fix)
@@ -45,12 +53,15 @@ take_stored(struct check *c, uint64_t account, struct boxes *b, uint32_t mailbox
 		    "the object id of mailbox %u is none", mailbox);
 		return;
 	}
-	for (size_t i = 0; i < b->n; i++)
-		if (b->one[i].mailbox == mailbox) {
-			memcpy(b->one[i].id, id.p, STORE_OBJECT_ID);
-			b->one[i].stored = true;
-			b->stored++;
-		}
+	const struct boxed wanted = {.mailbox = mailbox};
+	struct boxed *one =
+	    b->n > 0 ? bsearch(&wanted, b->one, b->n, sizeof(*b->one), by_mailbox) : NULL;
+
+	if (one == NULL)
+		return;
+	memcpy(one->id, id.p, STORE_OBJECT_ID);
+	one->stored = true;
+	b->stored++;
 }
 
 /* All mailboxes, and behind them, since their keys are, the ids that they have stored. */

@@ -16,6 +16,7 @@ inherit_properties(struct store_mailbox *mb, const struct store_mailbox *old)
 static bool
 id_in_use(struct store_account *a, const struct store_mailbox *mb, struct str wish)
 {
+	uint32_t number = object_id_mailbox(a, wish);
 	bool used = false;
 
 	pthread_rwlock_rdlock(&a->lock);
@@ -26,9 +27,8 @@ id_in_use(struct store_account *a, const struct store_mailbox *mb, struct str wi
 		if (other == NULL || other == mb)
 			continue;
 		object_id_stored(other->head_properties, id);
-		if (id[0] == 0)
-			(void)store_new_object_id(a, other->id, id);
-		used = str_eq((struct str){id, sizeof(id)}, wish);
+		used = id[0] != 0 ? str_eq((struct str){id, sizeof(id)}, wish)
+		                  : number != 0 && other->id == number;
 	}
 	pthread_rwlock_unlock(&a->lock);
 	return used;

@@ -191,6 +191,8 @@ entry_name(const struct entry *e)
 
 struct store_account *account_new(struct store *store, uint64_t id, struct str name);
 void account_free(struct store_account *account);
+/* Gives up a reference without a use of the account. */
+void account_drop(struct store_account *a);
 /* Makes an entry with only a name. */
 struct entry *account_entry_new(struct str name);
 void account_entry_free(struct entry *entry);

@@ -122,6 +122,13 @@ store_account_ref(struct store_account *a)
 }
 
 void
+account_drop(struct store_account *a)
+{
+	if (atomic_fetch_sub(&a->refs, 1) == (REFS_GONE | 1))
+		account_free(a);
+}
+
+void
 store_account_unref(struct store_account **ap)
 {
 	struct store_account *a = *ap;
@@ -131,8 +138,7 @@ store_account_unref(struct store_account **ap)
 		return;
 	atomic_store(&a->used, clock_mono_ms());
 	/* Afterwards the background may free it at any time, unless it is gone. */
-	if (atomic_fetch_sub(&a->refs, 1) == (REFS_GONE | 1))
-		account_free(a);
+	account_drop(a);
 }
 
 uint64_t

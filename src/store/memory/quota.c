@@ -3,6 +3,7 @@
  * Limits of accounts and mailboxes as a lane sees them: their own limits come from the properties
  * of the head, those of accounts without any from the source.
  */
+#include "base/mem.h"
 #include "store/memory/memory_int.h"
 
 static const char *const names[STORE_QUOTA_RESOURCES] = {"STORAGE", "MESSAGE", "MAILBOX"};
@@ -148,23 +149,35 @@ quota_ask_source(struct store_account *a)
 		atomic_store(&a->quota_base[r], quota.limit[r]);
 }
 
+/* Asks without the shard's mutex, which those wait for who look for an account: the source may have
+ * many rules. */
+static void
+ask_for_shard(struct shard *shard)
+{
+	struct store_account *a, *tmp, **accounts;
+	size_t n = 0;
+
+	pthread_mutex_lock(&shard->mutex);
+	accounts = mem_realloc(NULL, (HASH_COUNT(shard->accounts) + 1) * sizeof(*accounts));
+	HASH_ITER(hh, shard->accounts, a, tmp)
+	accounts[n++] = store_account_ref(a);
+	pthread_mutex_unlock(&shard->mutex);
+	for (size_t i = 0; i < n; i++) {
+		quota_ask_source(accounts[i]);
+		quota_note(accounts[i]);
+		account_drop(accounts[i]);
+	}
+	mem_free(accounts);
+}
+
 void
 store_quota_source(struct store *store, const struct store_quota_source *source)
 {
-	struct store_account *a, *tmp;
-
 	pthread_rwlock_wrlock(&store->quota_lock);
 	store->quota_source = source != NULL ? *source : (struct store_quota_source){0};
 	pthread_rwlock_unlock(&store->quota_lock);
-	for (unsigned i = 0; i < SHARDS; i++) {
-		pthread_mutex_lock(&store->shard[i].mutex);
-		HASH_ITER(hh, store->shard[i].accounts, a, tmp)
-		{
-			quota_ask_source(a);
-			quota_note(a);
-		}
-		pthread_mutex_unlock(&store->shard[i].mutex);
-	}
+	for (unsigned i = 0; i < SHARDS; i++)
+		ask_for_shard(&store->shard[i]);
 }
 
 /* ---- levels ---- */

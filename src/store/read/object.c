@@ -13,6 +13,8 @@
 
 #include "store/read/read_int.h"
 
+#include "base/ascii.h"
+
 #define ROUNDS 4u
 #define HEX 16u /* digits of a half */
 #define BYTES (STORE_OBJECT_ID / 2)
@@ -206,11 +208,11 @@ take_half(struct str hex, uint64_t *half_r)
 {
 	*half_r = 0;
 	for (size_t i = 0; i < HEX; i++) {
-		char c = hex.p[i];
+		int digit = ascii_hex(hex.p[i]);
 
-		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+		if (digit < 0)
 			return false;
-		*half_r = *half_r << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+		*half_r = *half_r << 4 | (uint64_t)digit;
 	}
 	return true;
 }
@@ -241,4 +243,18 @@ store_object_id_blob(const struct store *store, char letter, struct str id, uint
 	h = reveal(store_own_id(store), h);
 	*blob_r = h.left;
 	return h.right == (unsigned char)letter;
+}
+
+uint32_t
+object_id_mailbox(const struct store_account *account, struct str id)
+{
+	struct halves h;
+
+	if (!take_id(STORE_ID_MAILBOX, id, &h))
+		return 0;
+	h = reveal(store_own_id(account->store), h);
+	return h.left == account->id && (h.right & 0xFF) == STORE_ID_MAILBOX &&
+	               h.right >> 8 <= UINT32_MAX
+	           ? (uint32_t)(h.right >> 8)
+	           : 0;
 }

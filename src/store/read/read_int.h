@@ -26,6 +26,8 @@ enum ts_err usage_of_rows(struct store *store, uint64_t account, struct store_us
 /* object.c.  Gets the id that a mailbox with these properties has stored; it begins with 0 if there
  * is none. */
 void object_id_stored(const struct store_properties *properties, char id[STORE_OBJECT_ID]);
+/* The mailbox of the account whose number makes this id; 0: the id comes from elsewhere. */
+uint32_t object_id_mailbox(const struct store_account *account, struct str id);
 /* pin.c.  Returns whether a pin holds.  Needs the mutex. */
 bool background_pinned(struct background *bg);
 #endif
