@@ -7,6 +7,7 @@
 #include "auth/auth_int.h"
 #include "auth/db.h"
 #include "auth/password.h"
+#include "base/ascii.h"
 #include "base/mem.h"
 #include "sasl/cyrus.h"
 #include "sasl/names.h"
@@ -41,8 +42,7 @@ verifier(struct str name, struct str realm, struct str password, struct arena *a
 	buf_putc(&text, ':');
 	buf_str(&text, realm);
 	buf_putc(&text, ':');
-	for (size_t i = 0; i < SECRET; i++)
-		buf_printf(&text, "%02x", secret[i]);
+	buf_hex(&text, secret, SECRET);
 	s = arena_str(arena, buf_as_str(&text));
 	mem_wipe(secret, sizeof(secret));
 	buf_wipe_fini(&text);
@@ -80,12 +80,6 @@ auth_digest_add(
 	return why;
 }
 
-static int
-hex_value(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Whether the verifier begins with head ("{DIGEST-MD5}NAME:REALM:"). */
 static bool
 parse(struct str text, struct str head, unsigned char secret_r[SECRET])
@@ -93,8 +87,8 @@ parse(struct str text, struct str head, unsigned char secret_r[SECRET])
 	if (text.n != head.n + 2 * SECRET || memcmp(text.p, head.p, head.n) != 0)
 		return false;
 	for (size_t i = 0; i < SECRET; i++) {
-		int high = hex_value(text.p[head.n + 2 * i]),
-		    low = hex_value(text.p[head.n + 2 * i + 1]);
+		int high = ascii_hex(text.p[head.n + 2 * i]),
+		    low = ascii_hex(text.p[head.n + 2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			return false;

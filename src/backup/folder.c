@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "backup/folder_int.h"
+#include "base/ascii.h"
 #include "base/mem.h"
 
 #define MARK "turnstone backup "
@@ -35,16 +36,7 @@ backup_hash_none(const struct backup_hash *hash)
 void
 backup_hash_hex(const struct backup_hash *hash, struct buf *out)
 {
-	for (size_t i = 0; i < sizeof(hash->b); i++) {
-		buf_putc(out, "0123456789abcdef"[hash->b[i] >> 4]);
-		buf_putc(out, "0123456789abcdef"[hash->b[i] & 15]);
-	}
-}
-
-static int
-hex_value(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	buf_hex(out, hash->b, sizeof(hash->b));
 }
 
 bool
@@ -53,7 +45,7 @@ backup_hash_parse(struct str hex, struct backup_hash *hash_r)
 	if (hex.n != BACKUP_HEX_BYTES)
 		return false;
 	for (size_t i = 0; i < sizeof(hash_r->b); i++) {
-		int high = hex_value(hex.p[2 * i]), low = hex_value(hex.p[2 * i + 1]);
+		int high = ascii_hex(hex.p[2 * i]), low = ascii_hex(hex.p[2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			return false;

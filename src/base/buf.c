@@ -80,6 +80,18 @@ buf_put_growing(struct buf *b, const void *p, size_t n)
 
 /* From the end, two digits at a time. */
 void
+buf_hex(struct buf *b, const void *bytes, size_t n)
+{
+	static const char digits[] = "0123456789abcdef";
+	const unsigned char *p = bytes;
+
+	for (size_t i = 0; i < n; i++) {
+		buf_putc(b, digits[p[i] >> 4]);
+		buf_putc(b, digits[p[i] & 15]);
+	}
+}
+
+void
 buf_u64(struct buf *b, uint64_t v)
 {
 	static const char pairs[] = "00010203040506070809"

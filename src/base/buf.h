@@ -32,8 +32,9 @@ void buf_wipe_fini(struct buf *b);
 char *buf_room(struct buf *b, size_t more);
 /* buf_put() for when there is no room yet. */
 void buf_put_growing(struct buf *b, const void *p, size_t n);
-void buf_u64(struct buf *b, uint64_t v);  /* decimal */
-void buf_size(struct buf *b, uint64_t n); /* bytes for people: "2.5 MiB" */
+void buf_u64(struct buf *b, uint64_t v);                  /* decimal */
+void buf_hex(struct buf *b, const void *bytes, size_t n); /* two digits each, in lower case */
+void buf_size(struct buf *b, uint64_t n);                 /* bytes for people: "2.5 MiB" */
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 /* Drops the first n bytes. */

@@ -24,6 +24,9 @@ enum imap_print { IMAP_PRINT_FLAGS = 1, IMAP_PRINT_UID = 2 };
  * continue from after IMAP_PRINT_BYTES, 0 when all are done; adds the number printed to *told. */
 uint32_t imap_print_fetch_flags(struct imap_conn *conn, const roaring_bitmap_t *set, uint32_t from,
     unsigned what, uint64_t *told);
+/* Prints the front of a set that is not empty as one VANISHED response (RFC 7162 section 3.2.10).
+ * Returns the last UID printed. */
+uint32_t imap_print_vanished(struct imap_conn *conn, const roaring_bitmap_t *uids, bool earlier);
 /*
  * MODSEQs (RFC 7162 section 3.1; box/modseq.c).  Turns CONDSTORE on for the login; the first call
  * sends HIGHESTMODSEQ of the selected mailbox, if there is one.

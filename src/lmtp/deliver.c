@@ -7,8 +7,6 @@
  * got the message: lines that name a recipient (Delivered-To, and "for" in
  * Received) are added only if the message has one recipient.
  */
-#include <time.h>
-
 #include "base/clock.h"
 #include "lmtp/conn_int.h"
 
@@ -58,21 +56,6 @@ lmtp_txn_free(struct lmtp_conn *conn)
 
 /* ---- trace lines */
 
-/* RFC 5322 section 3.3. */
-static void
-put_date(int64_t now, struct buf *out)
-{
-	static const char days[] = "SunMonTueWedThuFriSat",
-	                  months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	time_t t = (time_t)now;
-	struct tm tm;
-
-	gmtime_r(&t, &tm);
-	buf_printf(out, "%.3s, %d %.3s %d %02d:%02d:%02d +0000", days + (ptrdiff_t)3 * tm.tm_wday,
-	    tm.tm_mday, months + (ptrdiff_t)3 * tm.tm_mon, tm.tm_year + 1900, tm.tm_hour, tm.tm_min,
-	    tm.tm_sec);
-}
-
 static void
 put_trace(const struct lmtp_conn *conn, struct buf *out)
 {
@@ -96,7 +79,7 @@ put_trace(const struct lmtp_conn *conn, struct buf *out)
 	if (single)
 		buf_printf(out, "\r\n\tfor <%.*s>", STR_ARG(txn->rcpts->address));
 	buf_puts(out, ";\r\n\t");
-	put_date(loop_wall(conn->ll->loop), out);
+	clock_put_date(loop_wall(conn->ll->loop), out);
 	buf_puts(out, "\r\n");
 }
 

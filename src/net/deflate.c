@@ -172,9 +172,7 @@ finish(struct stream_layer *layer, struct buf *out)
 static void
 forget_packed(struct deflate *d)
 {
-	if (d->packed != NULL)
-		mem_wipe(d->packed, d->packed_bytes);
-	mem_free(d->packed);
+	mem_wipe_free(d->packed);
 	d->packed = NULL;
 	d->packed_bytes = 0;
 }
@@ -293,6 +291,8 @@ room_for(struct str rest, size_t left)
 	return n < left ? n : left;
 }
 
+static const char behind[] = "data behind the end of what is compressed";
+
 /* Stops behind a block that ends with a line. */
 static bool
 decode(struct stream_layer *layer, struct str in, size_t room, struct buf *out, size_t *used_r)
@@ -302,7 +302,7 @@ decode(struct stream_layer *layer, struct str in, size_t room, struct buf *out, 
 	size_t from = out->n, made, n;
 
 	if (d->ended && in.n > 0)
-		return fail(d, "data behind the end of what is compressed");
+		return fail(d, behind);
 	if (!more_to_decode(d, rest))
 		return true;
 	wake(d);
@@ -323,8 +323,6 @@ decode(struct stream_layer *layer, struct str in, size_t room, struct buf *out, 
 }
 
 /* ---- its end */
-
-static const char behind[] = "data behind the end of what is compressed";
 
 static void
 begin_seek(struct deflate *d)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lists of object ids beside a Maildir's mail: maildir_save.c says how they look. */
 #include "port/port.h"
+
+#include "base/ascii.h"
 #include "store/store.h"
 
 #define HEAD "turnstone-ids 1 "
@@ -17,8 +19,7 @@ void
 port_ids_put(uint32_t uid, const unsigned char ids[MAILSTREAM_IDS_BYTES], struct buf *list)
 {
 	buf_printf(list, "%u ", uid);
-	for (size_t i = 0; i < MAILSTREAM_IDS_BYTES; i++)
-		buf_printf(list, "%02x", ids[i]);
+	buf_hex(list, ids, MAILSTREAM_IDS_BYTES);
 	buf_putc(list, '\n');
 }
 
@@ -31,12 +32,6 @@ port_ids_take_head(struct str line, struct str *mailbox_id_r)
 	return store_object_id_ok(STORE_ID_MAILBOX, *mailbox_id_r);
 }
 
-static int
-digit_of(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 bool
 port_ids_take(struct str line, uint32_t *uid_r, unsigned char ids_r[MAILSTREAM_IDS_BYTES])
 {
@@ -47,7 +42,7 @@ port_ids_take(struct str line, uint32_t *uid_r, unsigned char ids_r[MAILSTREAM_I
 	    line.n != (size_t)2 * MAILSTREAM_IDS_BYTES)
 		return false;
 	for (size_t i = 0; i < MAILSTREAM_IDS_BYTES; i++) {
-		int high = digit_of(line.p[2 * i]), low = digit_of(line.p[2 * i + 1]);
+		int high = ascii_hex(line.p[2 * i]), low = ascii_hex(line.p[2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			return false;

@@ -8,7 +8,6 @@
  * message for each crossing, whatever happens in between.  What is still to do when the server
  * stops, or is too much at once, is called again after the account's next change.
  */
-#include <time.h>
 #include <unistd.h>
 
 #include "auth/grants.h"
@@ -55,18 +54,6 @@ crossed(void *arg, struct str account)
 }
 
 /* ---- the message ---- */
-
-static void
-put_date(int64_t now, struct buf *out)
-{
-	char text[64];
-	struct tm tm;
-	time_t t = (time_t)now;
-
-	gmtime_r(&t, &tm);
-	(void)strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S +0000", &tm);
-	buf_puts(out, text);
-}
 
 /* Can it stand in To as it is?  RFC 5322 section 3.4.1: dot-atoms. */
 static bool
@@ -120,7 +107,7 @@ put_message(const struct store_quota_levels *l, struct str user, struct str from
 	else
 		buf_puts(out, "To: undisclosed-recipients:;\r\n");
 	buf_printf(out, "Subject: Your mail has reached %u%% of its limit\r\nDate: ", highest);
-	put_date(clock_wall_s(), out);
+	clock_put_date(clock_wall_s(), out);
 	buf_printf(out, "\r\nMessage-ID: <%016llx%016llx@quota.invalid>\r\n",
 	    (unsigned long long)id[0], (unsigned long long)id[1]);
 	buf_puts(out, "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"

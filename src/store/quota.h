@@ -52,11 +52,9 @@ void store_quota_account(struct store_account *account, struct store_quota_root 
 /* Gets the root of a mailbox that has its own.  Returns false if it has none, or does not exist. */
 bool store_quota_mailbox(
     struct store_account *account, struct str mailbox, struct store_quota_root *root_r);
-/* Gets a root by name.  Returns false if there is none. */
-bool store_quota_find(
-    struct store_account *account, struct str root, struct store_quota_root *root_r);
-/* Appends the name of a mailbox's root. */
+/* Appends the name of a mailbox's root; the other returns false if a root is no mailbox's. */
 void store_quota_root_name(struct str mailbox, struct buf *out);
+bool store_quota_root_mailbox(struct str root, struct str *mailbox_r);
 /*
  * Returns whether this much more would fit into a mailbox of the account, and into the account; if
  * not, sets *resource_r to what is exhausted.  Use it to refuse announced data early; only the lane

@@ -62,8 +62,7 @@ id_of_store(struct store *store, struct buf *id)
 	if (err != TS_NOT_FOUND)
 		return err;
 	random_bytes(bytes, sizeof(bytes));
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		buf_printf(&text, "%02x", bytes[i]);
+	buf_hex(&text, bytes, sizeof(bytes));
 	change = store_change_new_records(store, NULL, NULL, NULL);
 	change->records = arena_array(change->arena, 1, sizeof(*change->records));
 	change->record_count = 1;

@@ -14,7 +14,7 @@
 #include "wire/cmd/condstore.h"
 
 #define WINDOW 64
-#define VANISHED_PIECE 16384u /* messages in one response: removing them takes time, too */
+#define VANISHED_PIECE 16384u /* messages in one response */
 
 /* ---- looking */
 
@@ -131,9 +131,8 @@ print_expunged(struct imap_conn *conn, struct imap_box *box)
 	roaring_bitmap_remove_range(box->expunged, from, (uint64_t)UINT32_MAX + 1);
 }
 
-/* The same with UIDs (RFC 7162 section 3.2.10.2). */
-static void
-print_vanished(struct imap_conn *conn, struct imap_box *box)
+uint32_t
+imap_print_vanished(struct imap_conn *conn, const roaring_bitmap_t *uids, bool earlier)
 {
 	struct buf *out = imap_out(conn);
 	roaring_uint32_iterator_t it;
@@ -141,17 +140,29 @@ print_vanished(struct imap_conn *conn, struct imap_box *box)
 	size_t before = out->n;
 	uint32_t last = 0;
 
-	wire_out_vanished_begin(out, false, &set);
-	roaring_init_iterator(box->expunged, &it);
+	wire_out_vanished_begin(out, earlier, &set);
+	roaring_init_iterator(uids, &it);
 	for (uint32_t n = 0;
 	     it.has_value && n < VANISHED_PIECE && out->n - before < IMAP_PRINT_BYTES; n++) {
 		last = it.current_value;
 		wire_set_out_add(&set, last, last);
-		roaring_bitmap_remove(box->uids, last);
 		roaring_advance_uint32_iterator(&it);
 	}
 	wire_out_vanished_end(&set);
-	roaring_bitmap_remove_range(box->expunged, 0, (uint64_t)last + 1);
+	return last;
+}
+
+/* The same as print_expunged() with UIDs (RFC 7162 section 3.2.10.2). */
+static void
+print_vanished(struct imap_conn *conn, struct imap_box *box)
+{
+	uint64_t end = (uint64_t)imap_print_vanished(conn, box->expunged, false) + 1;
+	roaring_bitmap_t *gone = roaring_bitmap_copy(box->expunged);
+
+	roaring_bitmap_remove_range(gone, end, (uint64_t)UINT32_MAX + 1);
+	roaring_bitmap_andnot_inplace(box->uids, gone);
+	roaring_bitmap_remove_range(box->expunged, 0, end);
+	roaring_bitmap_free(gone);
 }
 
 static void

@@ -11,7 +11,6 @@
 #include "wire/cmd/condstore.h"
 
 #define MATCH_RANGES 1000u /* match data ranges to use, from the last backwards */
-#define PIECE 16384u       /* messages in one VANISHED response */
 
 static void
 enable_qresync(struct imap_conn *conn)
@@ -24,7 +23,7 @@ enable_qresync(struct imap_conn *conn)
 
 struct missed { /* since a MODSEQ, among the messages the client knows */
 	roaring_bitmap_t *vanished, *changed;
-	uint32_t from; /* the next UID, first of vanished, then of changed */
+	uint32_t from; /* the next UID of changed */
 	uint64_t told;
 };
 
@@ -87,24 +86,13 @@ look_for_missed(struct imap_cmd *cmd, uint64_t since, const struct wire_set *kno
 static bool
 tell_vanished(struct imap_conn *conn, struct missed *m)
 {
-	struct buf *out = imap_out(conn);
-	roaring_uint32_iterator_t it;
-	struct wire_set_out set;
-	size_t before = out->n;
+	uint32_t last;
 
-	roaring_init_iterator(m->vanished, &it);
-	if (!it.has_value)
+	if (roaring_bitmap_is_empty(m->vanished))
 		return true;
-	wire_out_vanished_begin(out, true, &set);
-	for (uint32_t n = 0; it.has_value && n < PIECE && out->n - before < IMAP_PRINT_BYTES; n++) {
-		m->from = it.current_value;
-		wire_set_out_add(&set, m->from, m->from);
-		roaring_advance_uint32_iterator(&it);
-	}
-	wire_out_vanished_end(&set);
-	roaring_bitmap_remove_range(m->vanished, 0, (uint64_t)m->from + 1);
-	m->from = 0;
-	return !it.has_value;
+	last = imap_print_vanished(conn, m->vanished, true);
+	roaring_bitmap_remove_range(m->vanished, 0, (uint64_t)last + 1);
+	return roaring_bitmap_is_empty(m->vanished);
 }
 
 /* ---- UID FETCH (CHANGEDSINCE n VANISHED) */
@@ -133,13 +121,15 @@ check_vanished(const struct imap_cmd *cmd, const struct wire_fetch *args)
 static bool
 tell_fetch_vanished(struct imap_cmd *cmd, const struct wire_fetch *args, void **state)
 {
-	struct wire_in in = wire_in_sub(&cmd->in, changedsince(args));
-	uint64_t since = 0;
-
 	if (args->set.saved) /* "$" holds only UIDs of the view */
 		return true;
-	if (*state == NULL && wire_in_modseq(&in, &since))
+	if (*state == NULL) {
+		struct wire_in in = wire_in_sub(&cmd->in, changedsince(args));
+		uint64_t since = 0;
+
+		(void)wire_in_modseq(&in, &since); /* CHANGEDSINCE has parsed it already */
 		*state = look_for_missed(cmd, since, &args->set);
+	}
 	return tell_vanished(cmd->conn, *state);
 }
 

@@ -49,21 +49,6 @@ root_name(struct imap_cmd *cmd, const struct imap_place *place, bool account)
 	return name;
 }
 
-/* What a root is named after; false: it is no mailbox's. */
-static bool
-mailbox_of_root(struct str root, struct str *mailbox_r)
-{
-	struct buf prefix = {0};
-	bool ok;
-
-	store_quota_root_name(STR(""), &prefix);
-	ok = str_has_prefix(root, buf_as_str(&prefix));
-	if (ok)
-		*mailbox_r = (struct str){root.p + prefix.n, root.n - prefix.n};
-	buf_fini(&prefix);
-	return ok;
-}
-
 static struct str
 joined(struct imap_cmd *cmd, struct str prefix, struct str name)
 {
@@ -108,7 +93,7 @@ find_root(struct imap_cmd *cmd, struct str name, struct root *root_r)
 	*root_r = (struct root){.name = name, .account = place.account, .rights = place.rights};
 	if (place.mailbox.n == 0)
 		return sees_account(login, &place) || ((void)no_such_root(cmd), false);
-	if (place.account == NULL || !mailbox_of_root(place.mailbox, &root_r->mailbox))
+	if (place.account == NULL || !store_quota_root_mailbox(place.mailbox, &root_r->mailbox))
 		return (void)no_such_root(cmd), false;
 	root_r->path = joined(cmd, place.prefix, root_r->mailbox);
 	switch (imap_rights_want(login, root_r->path, AUTH_RIGHT_READ, &missing)) {

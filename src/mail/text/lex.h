@@ -2,6 +2,7 @@
 #ifndef MAIL_TEXT_LEX_H
 #define MAIL_TEXT_LEX_H
 /* Shared by readers of structured fields (RFC 5322 section 3.2). */
+#include "base/ascii.h"
 #include "base/buf.h"
 #include "base/str.h"
 
@@ -15,10 +16,7 @@ lex_blank(char c)
 static inline int
 lex_hex(char c)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)ascii_lower((unsigned char)c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	return ascii_hex((char)ascii_lower((unsigned char)c));
 }
 
 /*

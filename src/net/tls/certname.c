@@ -7,16 +7,14 @@
 
 #include "net/tls/certmap.h"
 
+#include "base/ascii.h"
+
 enum { TYPE_MAX = 64, VALUE_MAX = 1024, PARTS_MAX = 32 };
 
 static int
 hex_digit(char c)
 {
-	unsigned char l = ascii_lower((unsigned char)c);
-
-	if (l >= '0' && l <= '9')
-		return l - '0';
-	return l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
+	return ascii_hex((char)ascii_lower((unsigned char)c));
 }
 
 static bool
@@ -246,6 +244,5 @@ certmap_fingerprint(const X509 *cert, struct buf *out)
 	if (X509_digest(cert, EVP_sha256(), digest, &n) != 1)
 		n = 0;
 	buf_puts(out, "sha256:");
-	for (unsigned i = 0; i < n; i++)
-		buf_printf(out, "%02x", digest[i]);
+	buf_hex(out, digest, n);
 }

@@ -68,24 +68,20 @@ store_quota_mailbox(struct store_account *a, struct str mailbox, struct store_qu
 	return found;
 }
 
-bool
-store_quota_find(struct store_account *a, struct str root, struct store_quota_root *root_r)
-{
-	if (root.n == 0) {
-		store_quota_account(a, root_r);
-		return true;
-	}
-	if (!str_has_prefix(root, STR(PREFIX)))
-		return false;
-	root = (struct str){root.p + sizeof(PREFIX) - 1, root.n - (sizeof(PREFIX) - 1)};
-	return store_quota_mailbox(a, root, root_r);
-}
-
 void
 store_quota_root_name(struct str mailbox, struct buf *out)
 {
 	buf_puts(out, PREFIX);
 	buf_str(out, mailbox);
+}
+
+bool
+store_quota_root_mailbox(struct str root, struct str *mailbox_r)
+{
+	if (!str_has_prefix(root, STR(PREFIX)))
+		return false;
+	*mailbox_r = (struct str){root.p + sizeof(PREFIX) - 1, root.n - (sizeof(PREFIX) - 1)};
+	return true;
 }
 
 static bool

@@ -172,6 +172,7 @@ mailbox_limits(void **state)
 	struct kit kit = {0};
 	struct store_quota_root root;
 	struct store_mailbox *a;
+	struct str mailbox;
 	struct buf name = {0};
 
 	(void)state;
@@ -190,7 +191,9 @@ mailbox_limits(void **state)
 	kit_expect(kit.inbox, "1:");
 	store_quota_root_name(STR("a"), &name);
 	assert_string_equal(buf_cstr(&name), "mailbox/a");
-	assert_true(store_quota_find(kit.account, buf_as_str(&name), &root));
+	assert_true(store_quota_root_mailbox(buf_as_str(&name), &mailbox));
+	assert_true(store_quota_mailbox(kit.account, mailbox, &root));
+	assert_false(store_quota_root_mailbox(STR("mailbox"), &mailbox));
 	assert_int_equal(root.usage[STORE_QUOTA_MESSAGE], 1);
 	assert_int_equal(root.in_force.limit[STORE_QUOTA_MESSAGE], 1);
 	buf_fini(&name);
