@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/config/auth_setup.h"
+#include "server/config/quota.h"
 #include "server/process/privileges.h"
 #include "server/server_int.h"
 
@@ -59,12 +60,14 @@ bool
 server_start_helper(struct server *server)
 {
 	const struct auth_settings *s = conf_get(server->conf, &auth_conf);
+	const struct quota_settings *q = conf_get(server->conf, &quota_conf);
 	struct auth_helper_options opt = {.parallel = (unsigned)s->waiting_checks,
+	    .commands = (unsigned)q->warn_commands,
 	    .shed = shed,
 	    /* The helper process has a copy of the server's memory. */
 	    .arg = (void *)(uintptr_t)server_settings_of(server)};
 
-	if (!auth_settings_need_helper(server->conf))
+	if (!auth_settings_need_helper(server->conf) && q->warn_command.n == 0)
 		return true;
 	server->helper = auth_helper_start(&opt);
 	return server->helper != NULL;

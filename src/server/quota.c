@@ -6,7 +6,8 @@
  * The store calls crossed() when an account has come to another level than its user was told.  The
  * thread looks, and in one change adds the message to INBOX and notes the level: so there is one
  * message for each crossing, whatever happens in between.  What is still to do when the server
- * stops, or is too much at once, is called again after the account's next change.
+ * stops, or is too much at once, is called again after the account's next change.  Once the change
+ * is durable, the command gets it (quota_command.c), which has room for it since before.
  */
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include "base/mem.h"
 #include "lmtp/settings.h"
 #include "server/config/quota.h"
+#include "server/quota_command.h"
 #include "server/server_int.h"
 
 enum { WAITING_MAX = 256 };
@@ -27,8 +29,10 @@ struct server_quota {
 	pthread_cond_t wake;
 	bool stop;
 	struct buf from; /* address */
+	bool by_mail;
 	char *waiting[WAITING_MAX];
 	size_t waiting_count;
+	struct quota_command *command;
 	pthread_mutex_t configuring; /* the two */
 	struct quota_rules *rules;
 	struct auth_groups *groups; /* with which the rules were applied last */
@@ -172,17 +176,25 @@ add_message(struct server_quota *q, struct store_change *c, const struct store_q
 	return err;
 }
 
-static enum ts_err
-tell(struct server_quota *q, struct store_account *account)
+static bool
+is_by_mail(struct server_quota *q)
 {
-	struct store_quota_levels levels;
+	bool is;
+
+	(void)pthread_mutex_lock(&q->lock);
+	is = q->by_mail;
+	(void)pthread_mutex_unlock(&q->lock);
+	return is;
+}
+
+static enum ts_err
+note_levels(
+    struct server_quota *q, struct store_account *account, const struct store_quota_levels *levels)
+{
+	struct store_change *c = store_quota_told(account, levels, is_by_mail(q), NULL, NULL, NULL);
 	struct store_mailbox *inbox = NULL;
-	struct store_change *c;
 	enum ts_err err;
 
-	if (!store_quota_levels(account, &levels))
-		return TS_OK;
-	c = store_quota_told(account, &levels, NULL, NULL, NULL);
 	if (c->kind == STORE_CHANGE_PROPERTIES) {
 		err = store_submit_wait(c);
 		store_change_free(&c);
@@ -191,11 +203,25 @@ tell(struct server_quota *q, struct store_account *account)
 	err = store_mailbox_load(account, STR("INBOX"), &inbox);
 	c->mailbox = inbox;
 	if (err == TS_OK)
-		err = add_message(q, c, &levels);
+		err = add_message(q, c, levels);
 	else
 		store_change_free(&c);
 	if (inbox != NULL)
 		store_mailbox_unref(&inbox);
+	return err;
+}
+
+static enum ts_err
+tell(struct server_quota *q, struct store_account *account)
+{
+	struct store_quota_levels levels;
+	enum ts_err err;
+
+	if (!store_quota_levels(account, &levels) || !quota_command_has_room(q->command))
+		return TS_OK;
+	err = note_levels(q, account, &levels);
+	if (err == TS_OK)
+		quota_command_run(q->command, store_account_name(account), &levels);
 	return err;
 }
 
@@ -244,7 +270,7 @@ warn(void *arg)
 /* ---- what is in force ---- */
 
 static void
-note_from(struct server_quota *q, const struct conf *conf)
+note_mail(struct server_quota *q, const struct conf *conf)
 {
 	const struct quota_settings *s = conf_get(conf, &quota_conf);
 	const struct server_settings *ss = conf_get(conf, &server_conf);
@@ -253,6 +279,7 @@ note_from(struct server_quota *q, const struct conf *conf)
 
 	(void)gethostname(host, sizeof(host) - 1);
 	(void)pthread_mutex_lock(&q->lock);
+	q->by_mail = s->warn_mail;
 	q->from.n = 0;
 	if (s->warn_from.n > 0) {
 		buf_str(&q->from, s->warn_from);
@@ -282,7 +309,8 @@ server_quota_configure(struct server *server, struct conf *conf)
 	struct server_quota *q = server->quota;
 	struct quota_rules *old;
 
-	note_from(q, conf);
+	note_mail(q, conf);
+	quota_command_configure(q->command, conf_get(conf, &quota_conf));
 	(void)pthread_mutex_lock(&q->configuring);
 	old = q->rules;
 	q->rules = quota_rules_new(conf, server->auth, buf_as_str(&server->default_domain));
@@ -309,10 +337,12 @@ server_quota_poll(struct server *server)
 void
 server_quota_begin(struct server *server)
 {
+	const struct quota_settings *s = conf_get(server->conf, &quota_conf);
 	struct server_quota *q = mem_zalloc(sizeof(*q));
 
 	server->quota = q;
 	q->server = server;
+	q->command = quota_command_new(server->helper, (unsigned)s->warn_commands);
 	(void)pthread_mutex_init(&q->lock, NULL);
 	(void)pthread_mutex_init(&q->configuring, NULL);
 	(void)pthread_cond_init(&q->wake, NULL);
@@ -333,6 +363,7 @@ server_quota_end(struct server *server)
 	(void)pthread_cond_signal(&q->wake);
 	(void)pthread_mutex_unlock(&q->lock);
 	(void)pthread_join(q->thread, NULL);
+	quota_command_free(&q->command);
 	for (size_t i = 0; i < q->waiting_count; i++)
 		mem_free(q->waiting[i]);
 	quota_rules_free(&q->rules);

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "server/check/config_check.h"
 #include "server/config/auth_setup.h"
+#include "server/config/quota.h"
 #include "texts/texts.h"
 
 struct new_conf {
@@ -72,11 +73,18 @@ put_warnings(const struct buf *warnings, struct buf *out)
 static bool
 has_helper(const struct server *server, const struct conf *conf, struct buf *out)
 {
-	if (server->helper != NULL || !auth_settings_need_helper(conf))
+	const struct quota_settings *quota = conf_get(conf, &quota_conf);
+	bool databases = auth_settings_need_helper(conf), command = quota->warn_command.n > 0;
+
+	if (server->helper != NULL || (!databases && !command))
 		return true;
-	config_check_fault(conf, conf_get(conf, &auth_conf), "auth.databases", out,
-	    "adding the first external database (pam, ldap, oauth with introspection) needs a "
-	    "restart");
+	if (databases)
+		config_check_fault(conf, conf_get(conf, &auth_conf), "auth.databases", out,
+		    "adding the first external database (pam, ldap, oauth with introspection) "
+		    "needs a restart");
+	if (command)
+		config_check_fault(conf, quota, "quota.warn_command", out,
+		    "adding the first command needs a restart");
 	return false;
 }
 

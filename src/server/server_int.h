@@ -112,7 +112,7 @@ struct server {
 	struct auth *auth;
 	struct server_auth_watch auth_watch;
 	struct server_quota *quota;
-	struct auth_helper *helper; /* NULL: no database needs it */
+	struct auth_helper *helper; /* NULL: no database and no command needs it */
 	struct work_pool *workers;
 	struct work_pool *waiters; /* NULL without helper: see imap_server */
 	struct imap_server imap;
@@ -152,8 +152,8 @@ bool server_open_tls(struct server *server);
 struct texts_set *server_load_languages(const struct conf *conf);
 void server_log_languages(const struct texts_set *set); /* NULL: there are none */
 
-/* Forks the helper if a configured database needs it.  Call before privileges are dropped and
- * before the first thread.  False: logged. */
+/* Forks the helper if a configured database or command needs it.  Call before privileges are
+ * dropped and before the first thread.  False: logged. */
 bool server_start_helper(struct server *server);
 /* Opens auth with the configured databases; the store is open.  False: logged. */
 bool server_open_auth(struct server *server);

@@ -115,13 +115,13 @@ struct store_quota_levels {
 /* Any thread, does not block.  Returns whether the two differ. */
 bool store_quota_levels(struct store_account *account, struct store_quota_levels *levels_r);
 /*
- * Makes the change that records the level now announced.  If a level was reached, the change is a
- * STORE_CHANGE_NOTICE and the caller adds `mailbox` and `items`: message and record are stored
- * together or not at all.  Otherwise it is a STORE_CHANGE_PROPERTIES.  TS_CONDITION, TS_EXISTS:
- * another thread did so meanwhile.
+ * Makes the change that records the level now announced.  by_mail, and a level was reached: the
+ * change is a STORE_CHANGE_NOTICE and the caller adds `mailbox` and `items`: message and record are
+ * stored together or not at all.  Otherwise it is a STORE_CHANGE_PROPERTIES.  TS_CONDITION,
+ * TS_EXISTS: another thread did so meanwhile.
  */
 struct store_change *store_quota_told(struct store_account *account,
-    const struct store_quota_levels *levels, struct loop *loop,
+    const struct store_quota_levels *levels, bool by_mail, struct loop *loop,
     void (*done)(struct store_change *change), void *arg);
 
 /* Returns how many changes were refused for lack of room since the store was opened. */

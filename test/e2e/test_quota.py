@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from lmtp import Lmtp
-from server import Site, give, wait_for
+from server import Site, ended, give, wait_for
 
 PASSWORD = "wonderland-7"
 LISTENER = "listener lmtp { protocol = lmtp; address = 127.0.0.1; port = 0; tls = starttls }\n"
@@ -268,3 +268,186 @@ def test_import(make):
     got = site.cli("import", "mbox", folder, "--user", "alice", ok=False)
     assert "quota" in got.stdout + got.stderr
     assert usage(site, "alice")["storage"] <= 8 << 10
+
+
+# ---- the command of warnings
+
+def script(folder, text):
+    """A program of that folder; returns its path."""
+    path = os.path.join(folder, "warn")
+    with open(path + ".new", "w", encoding="ascii") as f:
+        f.write("#!/bin/sh\n" + text)
+    os.chmod(path + ".new", 0o755)
+    give(path + ".new")
+    os.rename(path + ".new", path)
+    return path
+
+
+@pytest.fixture(name="commands")
+def _commands(make):
+    """commands(options, lines of the program, users): a site; the program's first argument is a folder for it."""
+    class Commands:
+        def __init__(self, options, lines, users=("alice", "bob")):
+            self.site = make(f"quota {{ storage = 100K; warn = [50%, 90%]; warn_command = [/bin/true]; {options} }}\n",
+                             users)
+            self.out = os.path.join(self.site.dir, "out")
+            os.mkdir(self.out)
+            give(self.out)
+            self.path = script(self.site.dir, lines)
+            self.site.edit("[/bin/true]", f'[{self.path}, {self.out}, "$(id) `id`; x"]')
+            self.site.reload()
+
+        def fill(self, user, octets):
+            client = self.site.login(user)
+            client.append("INBOX", text(octets))
+            client.close()
+
+        def files(self):
+            return sorted(f for f in os.listdir(self.out) if not f.endswith(".new"))
+
+        def read(self, name):
+            with open(os.path.join(self.out, name), encoding="utf-8") as f:
+                return f.read()
+
+        def log_line(self, *words):
+            return self.site.logged("quota: command", self.path, *words)
+    return Commands
+
+
+SAY = """\
+tr '\\0' '\\n' </proc/$$/environ | sort >"$1/$QUOTA_USER.$QUOTA_LEVEL.new"
+{ echo "arguments=$#"; echo "second=$2"; echo "input=$(cat)"; echo "folder=$(pwd)"; readlink /proc/$$/fd/*; } \
+>>"$1/$QUOTA_USER.$QUOTA_LEVEL.new"
+mv "$1/$QUOTA_USER.$QUOTA_LEVEL.new" "$1/$QUOTA_USER.$QUOTA_LEVEL"
+"""
+
+
+def test_command_says_who_and_what(commands):
+    odd = "o'b$(id)"
+    it = commands("warn_mail = false", SAY, ("alice", odd))
+    it.fill("alice", 52 << 10)
+    wait_for(lambda: it.files() == ["alice.50"])
+    # Nothing else of the server gets there: not its environment, its folder, its files.
+    said = it.read("alice.50").splitlines()
+    assert said[:12] == [
+        "LANG=C.UTF-8", "PATH=/usr/local/bin:/usr/bin:/bin", "QUOTA_LEVEL=50", "QUOTA_LIMIT=102400",
+        "QUOTA_RESOURCE=STORAGE", "QUOTA_ROOT=", "QUOTA_USAGE=53248", "QUOTA_USER=alice",
+        "arguments=2", "second=$(id) `id`; x", "input=", "folder=/"]
+    assert set(said[12:]) == {"/dev/null", it.path, it.out + "/alice.50.new"}
+    # Nor does a shell read what a user is called.
+    it.site.login(f'"{odd}"', PASSWORD).append("INBOX", text(95 << 10))
+    wait_for(lambda: len(it.files()) == 2)
+    assert f"QUOTA_USER={odd}" in it.read(f"{odd}.90") and "QUOTA_LEVEL=90" in it.read(f"{odd}.90")
+    # Once for each crossing, and no message.
+    it.fill("alice", 1000)
+    it.fill("alice", 42 << 10)
+    wait_for(lambda: "alice.90" in it.files())
+    assert subjects(it.site, "alice") == [b"s"] * 3
+    # Each resource by itself.
+    it.site.cli("quota", "set", "alice", "--messages", "8", "--storage", "none")
+    os.unlink(os.path.join(it.out, "alice.50"))
+    it.fill("alice", 100)
+    wait_for(lambda: "alice.50" in it.files())
+    assert "QUOTA_RESOURCE=MESSAGE" in it.read("alice.50") and "QUOTA_USAGE=4" in it.read("alice.50")
+
+
+def test_command_that_fails(commands):
+    it = commands("", 'case $QUOTA_USER in alice) exit 7;; bob) kill -9 $$;; esac\n', ("alice", "bob", "carol"))
+    it.fill("alice", 52 << 10)
+    it.log_line("for alice (STORAGE at 50%)", "exit status 7")
+    it.fill("bob", 92 << 10)
+    it.log_line("for bob (STORAGE at 90%)", "killed by signal 9")
+    with open(it.path, "w", encoding="ascii") as f:
+        f.write("#!/nowhere/sh\n")
+    it.fill("carol", 92 << 10)
+    it.log_line("for carol", "cannot be started: No such file or directory")
+    # The message comes in any case, and the server goes on.
+    for user in "alice", "bob", "carol":
+        wait_for(lambda u=user: len(subjects(it.site, u)) == 2)
+    assert it.site.status()["auth_helper"] == "yes"
+
+
+def test_command_that_hangs(commands):
+    """It is killed with all that it started; meanwhile others are told."""
+    it = commands("warn_command_time = 500ms; warn_commands = 2", """\
+trap '' TERM HUP INT
+sleep 1000 &
+echo $! >"$1/group.$QUOTA_USER.new"
+setsid sh -c 'sleep 1000 & echo $! $$; wait' >>"$1/group.$QUOTA_USER.new" &
+while [ "$(wc -l <"$1/group.$QUOTA_USER.new")" -lt 2 ]; do sleep 0.02; done
+echo $$ >>"$1/group.$QUOTA_USER.new"
+mv "$1/group.$QUOTA_USER.new" "$1/group.$QUOTA_USER"
+while :; do sleep 1000; done
+""", ("alice", "bob", "carol"))
+    for user in "alice", "bob", "carol":
+        it.fill(user, 52 << 10)
+    for user in "alice", "bob", "carol":
+        wait_for(lambda u=user: len(subjects(it.site, u)) == 2)
+        it.log_line(f"for {user}", "killed, since it ran for 500 ms")
+    pids = [int(p) for f in it.files() for p in it.read(f).split()]
+    assert len(pids) <= 12
+    wait_for(lambda: all(ended(p) for p in pids))
+    # So does a stop, at once.
+    it.site.edit("warn_command_time = 500ms", "warn_command_time = 5m")
+    it.site.reload()
+    for name in it.files():
+        os.unlink(os.path.join(it.out, name))
+    it.fill("alice", 42 << 10)
+    wait_for(lambda: it.files() == ["group.alice"])
+    pids = [int(p) for p in it.read("group.alice").split()]
+    assert len(pids) == 4 and not any(ended(p) for p in pids)
+    it.site.stop(seconds=60)
+    wait_for(lambda: all(ended(p) for p in pids))
+
+
+def test_commands_at_once(commands):
+    """So many and no more; the others wait, and all have their turn."""
+    users = [f"u{n}" for n in range(6)]
+    it = commands("warn_commands = 2", """\
+mkdir "$1/runs.$QUOTA_USER"
+ls -d "$1"/runs.* | wc -l >"$1/seen.$QUOTA_USER"
+while [ ! -e "$1/go" ]; do sleep 0.02; done
+rmdir "$1/runs.$QUOTA_USER"
+: >"$1/done.$QUOTA_USER"
+""", users)
+    for user in users:
+        it.fill(user, 52 << 10)
+    for user in users:
+        wait_for(lambda u=user: len(subjects(it.site, u)) == 2)
+    wait_for(lambda: len([f for f in it.files() if f.startswith("seen.")]) == 2)
+    with open(os.path.join(it.out, "go"), "w", encoding="ascii"):
+        pass
+    wait_for(lambda: len([f for f in it.files() if f.startswith("done.")]) == 6)
+    assert all(it.read(f"seen.{u}").strip() in ("1", "2") for u in users)
+
+
+def test_command_must_be_there(make):
+    site = Site()
+    try:
+        path = script(site.dir, "exit 0\n")
+        os.chmod(path, 0o644)
+        for what, why in (("/nowhere/warn", "No such file or directory"), ("[warn, x]", "not an absolute path"),
+                          (path, "Permission denied"), (site.dir, "not a file")):
+            site.write(f"quota.warn_command = {what}\n")
+            for words in ("config", "check"), ("serve",):
+                said = site.cli(*words, ok=False).stderr
+                assert re.search(rf"t.conf:\d+: quota.warn_command: .*{why}", said), (what, said)
+        site.write("quota.warn_mail = false\n")
+        got = site.cli("config", "check")
+        assert "nobody is warned" in got.stdout + got.stderr
+    finally:
+        site.remove()
+    # A server that runs refuses it, too, and keeps what it has.
+    site = make("quota { storage = 1M; warn_command = /bin/true }\n")
+    site.edit("storage = 1M; warn_command = /bin/true", "storage = 2M; warn_command = /nowhere/warn")
+    said = site.cli("reload", ok=False)
+    assert re.search(r"quota.warn_command: .*cannot be run: No such file", said.stdout + said.stderr), said
+    site.login("alice").ok("NOOP")
+    assert usage(site, "alice")["storage_limit"] == 1 << 20
+    # The first one needs the process that runs it.
+    site.edit("warn_command = /nowhere/warn", "")
+    site.stop()
+    site.start()
+    site.edit("storage = 2M;", "storage = 2M; warn_command = /bin/true")
+    said = site.cli("reload", ok=False)
+    assert re.search(r"quota.warn_command: .*needs a restart", said.stdout + said.stderr), said

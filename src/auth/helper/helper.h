@@ -7,9 +7,9 @@
  *
  * The helper does what the server's process must not.  The server's sandbox forbids outgoing
  * connections and other programs; PAM modules need root, start programs, change the process they
- * run in, and leak.  So both run elsewhere:
+ * run in, and leak.  So these run elsewhere:
  *
- *	server ── request ──> supervisor ──fork──> one process for each PAM check
+ *	server ── request ──> supervisor ──fork──> one process for each PAM check or command
  *	   └────── request ──> network process, a thread for each request
  *
  * The server forks the supervisor at its start, before it drops privileges and before it has
@@ -34,6 +34,8 @@ enum auth_helper_kind {
 	AUTH_HELPER_PAM,  /* each in a process of its own */
 	AUTH_HELPER_LDAP, /* this and the following: each in a thread of the network process */
 	AUTH_HELPER_OAUTH,
+	AUTH_HELPER_COMMAND, /* a program, as the user the server runs as, beside a process of ours
+	                      */
 	AUTH_HELPER_KINDS
 };
 
@@ -52,9 +54,10 @@ typedef bool auth_helper_fn(struct str request, uint64_t deadline, struct buf *r
 struct auth_helper; /* the server's side, opaque */
 
 struct auth_helper_options {
-	unsigned parallel; /* requests served at once, by each of the two */
-	/* The network process calls it first, to drop its privileges.  False: it could not, and the
-	 * process ends.  NULL: keep the privileges. */
+	unsigned parallel; /* PAM checks at once, and requests in the network process */
+	unsigned commands; /* commands at once; they take no places of checks */
+	/* The network process and whoever runs a command call it first, to drop their privileges.
+	 * False: it could not, and the process ends.  NULL: keep the privileges. */
 	bool (*shed)(void *arg);
 	void *arg;
 };
@@ -79,7 +82,7 @@ struct auth_helper_state {
 	uint64_t restarts; /* of the network process */
 	uint64_t requests; /* calls of auth_helper_call(), and how many of them got no answer */
 	uint64_t unanswered;
-	uint64_t killed; /* PAM checks killed at their deadline */
+	uint64_t killed; /* processes killed at their deadline; a command first ends by itself */
 };
 
 void auth_helper_state(struct auth_helper *helper, struct auth_helper_state *state_r);

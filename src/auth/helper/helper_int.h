@@ -18,13 +18,15 @@ struct helper_order {
 	uint32_t kind, ms;
 };
 
-enum { HELPER_PROCESS, HELPER_NETWORK, HELPER_SOCKETS };
+enum { HELPER_PROCESS, HELPER_NETWORK, HELPER_COMMAND, HELPER_SOCKETS };
 
 /* The socket that serves a kind of request. */
 static inline unsigned
 helper_socket_of(enum auth_helper_kind kind)
 {
-	return kind == AUTH_HELPER_PAM ? HELPER_PROCESS : HELPER_NETWORK;
+	return kind == AUTH_HELPER_PAM       ? HELPER_PROCESS
+	       : kind == AUTH_HELPER_COMMAND ? HELPER_COMMAND
+	                                     : HELPER_NETWORK;
 }
 
 /* Runs the supervisor, from its fork to its end. */
@@ -39,8 +41,12 @@ bool helper_order_receive(int fd, struct helper_order *order_r, int *passed_r);
 bool helper_msg_write(int fd, struct str bytes, uint64_t deadline);
 bool helper_msg_read(int fd, struct buf *bytes, uint64_t deadline);
 
+/* Kills all children of the calling thread but those that keep() returns true for (NULL: none);
+ * returns whether there was one to kill. */
+bool helper_kill_children(bool (*keep)(const void *arg, pid_t child), const void *arg);
+
 /* Reads a request from fd, serves it and writes the reply. */
 void helper_serve(enum auth_helper_kind kind, int fd, uint64_t deadline);
 /* The handlers, one file each. */
-auth_helper_fn auth_helper_pam, auth_helper_ldap, auth_helper_oauth;
+auth_helper_fn auth_helper_pam, auth_helper_ldap, auth_helper_oauth, auth_helper_command;
 #endif

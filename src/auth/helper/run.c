@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The helper's processes: the supervisor, the network process, and one for each PAM check.
+ * The helper's processes: the supervisor, the network process, and one for each PAM check or
+ * command.
  *
- * The supervisor waits for orders for PAM checks, the end of a child, and the end of the server
- * (its sockets close).  It is single-threaded, so its table needs no lock.
+ * The supervisor waits for orders for these, the end of a child, and the end of the server (its
+ * sockets close).  It is single-threaded, so its table needs no lock.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,8 +31,9 @@ enum {
 	GRACE_MS = 100, /* a check is killed this long after its deadline */
 };
 
-struct check { /* a process for a PAM check */
+struct check { /* a process for a PAM check or a command */
 	pid_t pid;
+	unsigned from;     /* the socket that its order came from */
 	uint64_t deadline; /* UINT64_MAX: killed */
 };
 
@@ -40,7 +42,7 @@ struct supervisor {
 	struct helper_shared *shared;
 	int sockets[HELPER_SOCKETS], ends; /* ends: a signalfd of SIGCHLD */
 	struct check *checks;
-	size_t running;
+	size_t running, places[HELPER_SOCKETS]; /* places: that are free for orders from there */
 	pid_t network;
 	bool orphans;            /* there may be orphans: see kill_orphans() */
 	uint64_t started, again; /* when it started, and when to restart it (0: it runs) */
@@ -106,6 +108,7 @@ static void __attribute__((noreturn)) serve_network(const struct supervisor *sv)
 	(void)prctl(PR_SET_NAME, "turnstone-net");
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	close(sv->sockets[HELPER_PROCESS]);
+	close(sv->sockets[HELPER_COMMAND]);
 	close(sv->ends);
 	if (sv->opt->shed != NULL && !sv->opt->shed(sv->opt->arg))
 		_exit(1);
@@ -131,9 +134,13 @@ static void __attribute__((noreturn)) serve_network(const struct supervisor *sv)
 static void __attribute__((noreturn))
 serve_check(const struct supervisor *sv, const struct helper_order *order, int fd)
 {
-	(void)prctl(PR_SET_NAME, "turnstone-pam");
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	(void)setpgid(0, 0); /* whatever a module starts is killed with it */
+	bool command = order->kind == AUTH_HELPER_COMMAND;
+
+	(void)prctl(PR_SET_NAME, command ? "turnstone-run" : "turnstone-pam");
+	if (command && sv->opt->shed != NULL && !sv->opt->shed(sv->opt->arg))
+		_exit(1);
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* another user's process would lose it */
+	(void)setpgid(0, 0);                    /* whatever a module starts is killed with it */
 	default_signals();
 	for (unsigned i = 0; i < HELPER_SOCKETS; i++)
 		close(sv->sockets[i]);
@@ -185,12 +192,8 @@ network_ended(struct supervisor *sv, int status)
 		    WEXITSTATUS(status));
 }
 
-/*
- * Kills what a killed check left behind: a program it started, perhaps in another process group,
- * which is now our child (we are a subreaper).  Kills every unknown child; true if there was one.
- */
-static bool
-kill_orphans(const struct supervisor *sv)
+bool
+helper_kill_children(bool (*keep)(const void *arg, pid_t child), const void *arg)
 {
 	char path[64], text[4096], *p = text, *end;
 	bool any = false;
@@ -203,15 +206,31 @@ kill_orphans(const struct supervisor *sv)
 	if (fd >= 0)
 		close(fd);
 	text[n > 0 ? n : 0] = '\0';
-	for (long pid; (pid = strtol(p, &end, 10)) > 0 && end != p; p = end) {
-		bool known = pid == sv->network;
-
-		for (size_t i = 0; i < sv->running; i++)
-			known |= sv->checks[i].pid == pid;
-		if (!known)
+	for (long pid; (pid = strtol(p, &end, 10)) > 0 && end != p; p = end)
+		if (keep == NULL || !keep(arg, (pid_t)pid))
 			any |= kill((pid_t)pid, SIGKILL) == 0;
-	}
 	return any;
+}
+
+static bool
+is_known(const void *arg, pid_t child)
+{
+	const struct supervisor *sv = arg;
+	bool known = child == sv->network;
+
+	for (size_t i = 0; i < sv->running; i++)
+		known |= sv->checks[i].pid == child;
+	return known;
+}
+
+/*
+ * Kills what a killed check left behind: a program it started, perhaps in another process group,
+ * which is now our child (we are a subreaper).  Kills every unknown child; true if there was one.
+ */
+static bool
+kill_orphans(const struct supervisor *sv)
+{
+	return helper_kill_children(is_known, sv);
 }
 
 static void
@@ -221,6 +240,7 @@ check_ended(struct supervisor *sv, pid_t pid)
 		if (sv->checks[i].pid != pid)
 			continue;
 		sv->orphans |= sv->checks[i].deadline == UINT64_MAX;
+		sv->places[sv->checks[i].from]++;
 		sv->checks[i] = sv->checks[--sv->running];
 		return;
 	}
@@ -248,24 +268,26 @@ reap(struct supervisor *sv)
 
 /* False: the server is gone. */
 static bool
-take_order(struct supervisor *sv)
+take_order(struct supervisor *sv, unsigned from)
 {
 	struct helper_order order;
 	pid_t pid = -1;
 	int fd;
 
-	if (!helper_order_receive(sv->sockets[HELPER_PROCESS], &order, &fd))
+	if (!helper_order_receive(sv->sockets[from], &order, &fd))
 		return false;
 	if (fd < 0)
 		return true;
-	if (helper_socket_of((enum auth_helper_kind)order.kind) == HELPER_PROCESS)
+	if (helper_socket_of((enum auth_helper_kind)order.kind) == from)
 		pid = fork();
 	if (pid == 0)
 		serve_check(sv, &order, fd);
 	close(fd);
-	if (pid > 0)
+	if (pid > 0) {
+		sv->places[from]--;
 		sv->checks[sv->running++] =
-		    (struct check){pid, clock_mono_ms() + order.ms + GRACE_MS};
+		    (struct check){pid, from, clock_mono_ms() + order.ms + GRACE_MS};
+	}
 	return true;
 }
 
@@ -356,16 +378,28 @@ prepare_supervisor(struct supervisor *sv)
 	TS_ASSERT(sv->ends >= 0);
 	close_others(sv);
 	(void)fcntl(sv->sockets[HELPER_PROCESS], F_SETFL, O_NONBLOCK);
+	(void)fcntl(sv->sockets[HELPER_COMMAND], F_SETFL, O_NONBLOCK);
+}
+
+/* False: the server is gone. */
+static bool
+take_if_any(struct supervisor *sv, unsigned from, short seen)
+{
+	if ((seen & POLLIN) != 0)
+		return take_order(sv, from);
+	return (seen & (POLLHUP | POLLERR | POLLNVAL)) == 0;
 }
 
 void
 helper_supervise(const struct auth_helper_options *opt, const int sockets[HELPER_SOCKETS],
     struct helper_shared *shared)
 {
-	struct supervisor sv = {.opt = opt, .shared = shared};
+	struct supervisor sv = {.opt = opt,
+	    .shared = shared,
+	    .places = {[HELPER_PROCESS] = opt->parallel, [HELPER_COMMAND] = opt->commands}};
 
 	memcpy(sv.sockets, sockets, sizeof(sv.sockets));
-	sv.checks = mem_zalloc(opt->parallel * sizeof(*sv.checks));
+	sv.checks = mem_zalloc((opt->parallel + opt->commands) * sizeof(*sv.checks));
 	prepare_supervisor(&sv);
 	for (;;) {
 		int wait = look_at_clock(&sv);
@@ -373,17 +407,17 @@ helper_supervise(const struct auth_helper_options *opt, const int sockets[HELPER
 		    {.fd = sv.ends, .events = POLLIN},
 		    /* With all places taken, orders wait in the socket. */
 		    {.fd = sv.sockets[HELPER_PROCESS],
-		        .events = sv.running < opt->parallel ? POLLIN : 0},
+		        .events = sv.places[HELPER_PROCESS] > 0 ? POLLIN : 0},
+		    {.fd = sv.sockets[HELPER_COMMAND],
+		        .events = sv.places[HELPER_COMMAND] > 0 ? POLLIN : 0},
 		};
 
-		if (poll(fds, 2, wait) < 0 && errno != EINTR)
+		if (poll(fds, 3, wait) < 0 && errno != EINTR)
 			end_all(&sv);
 		if ((fds[0].revents & POLLIN) != 0)
 			reap(&sv);
-		if ((fds[1].revents & POLLIN) != 0 && !take_order(&sv))
-			end_all(&sv);
-		else if ((fds[1].revents & POLLIN) == 0 &&
-		         (fds[1].revents & (POLLHUP | POLLERR | POLLNVAL)) != 0)
+		if (!take_if_any(&sv, HELPER_PROCESS, fds[1].revents) ||
+		    !take_if_any(&sv, HELPER_COMMAND, fds[2].revents))
 			end_all(&sv);
 	}
 }

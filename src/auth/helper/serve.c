@@ -9,6 +9,7 @@ static auth_helper_fn *const handlers[AUTH_HELPER_KINDS] = {
     [AUTH_HELPER_PAM] = auth_helper_pam,
     [AUTH_HELPER_LDAP] = auth_helper_ldap,
     [AUTH_HELPER_OAUTH] = auth_helper_oauth,
+    [AUTH_HELPER_COMMAND] = auth_helper_command,
 };
 
 void

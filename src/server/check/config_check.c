@@ -260,6 +260,7 @@ check_whole(
 {
 	check_file(how, conf, faults, warnings);
 	if (how->purpose == CONFIG_CHECK_RELOAD) {
+		config_check_command(conf, faults);
 		/* If the settings are valid, the caller makes the databases next, and finds the
 		 * same faults. */
 		if (faults->n > 0)

@@ -80,6 +80,8 @@ void config_check_as_user(
     const struct config_check *how, struct conf *conf, struct buf *faults, struct buf *warnings);
 void config_check_as_server(const struct config_check *how, const struct conf *conf,
     struct buf *faults, struct buf *warnings);
+/* The same at once, of a running server: whether it may run the command of quotas. */
+void config_check_command(const struct conf *conf, struct buf *faults);
 /* Appends faults for each unusable file of the databases and the groups.  BLOCKING, in this
  * process. */
 void config_check_databases(struct conf *conf, struct buf *faults, struct buf *warnings);

@@ -251,6 +251,17 @@ check_hidden(const struct conf *conf, struct buf *warnings)
 }
 
 static void
+check_warnings(const struct conf *conf, struct buf *warnings)
+{
+	const struct quota_settings *s = conf_get(conf, &quota_conf);
+
+	if (s->warn_mail || s->warn_command.n > 0 || s->warn.n == 0 ||
+	    !conf_blame(conf, s, "quota.warn_mail", warnings))
+		return;
+	buf_puts(warnings, ": nobody is warned, since there is no quota.warn_command\n");
+}
+
+static void
 check_allowances(const struct conf *conf, struct buf *warnings)
 {
 	struct conf_blocks blocks = conf_blocks(conf, &allowance_conf);
@@ -278,4 +289,5 @@ config_check_idle(const struct conf *conf, struct buf *warnings)
 	check_delay(conf, warnings);
 	check_hidden(conf, warnings);
 	check_allowances(conf, warnings);
+	check_warnings(conf, warnings);
 }

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "imap/settings.h"
 #include "server/check/config_check.h"
+#include "server/config/quota.h"
 #include "server/process/privileges.h"
 #include "server/process/sandbox.h"
 #include "server/process/sasl.h"
@@ -250,6 +251,27 @@ check_files(struct looking *l)
 		    path, user_name(l));
 }
 
+static void
+check_command(const struct looking *l, struct buf *faults)
+{
+	const struct quota_settings *s = conf_get(l->conf, &quota_conf);
+	const char *path = s->warn_command.n > 0 ? s->warn_command.items[0].p : "";
+	struct buf why = {0};
+	struct stat st;
+
+	if (path[0] != '/') /* none, or reported */
+		return;
+	if (stat(path, &st) != 0)
+		put_reason(l, errno, &why);
+	else if (!S_ISREG(st.st_mode))
+		buf_puts(&why, "it is not a file");
+	else if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) != 0)
+		put_reason(l, errno, &why);
+	if (why.n > 0 && conf_blame_item(l->conf, s, "quota.warn_command", 0, faults))
+		buf_printf(faults, ": cannot be run: %s\n", buf_cstr(&why));
+	buf_fini(&why);
+}
+
 /* ---- databases, mechanisms, sandbox ---- */
 
 /* The version of the format: 5, then 1 or 2. */
@@ -340,6 +362,7 @@ look_as_user(struct looking *l, struct conf *conf, int fd)
 		check_ready_file(l);
 		check_files(l);
 		config_check_databases(conf, &l->faults, &l->warnings);
+		check_command(l, &l->faults);
 		check_keytab(l);
 		check_sasl(l);
 		check_sandbox(l);
@@ -434,6 +457,15 @@ is_user_now(const struct config_check *how, const struct conf *conf)
 	if (uid == 0 && s->user.n > 0 && !config_check_becomes(how, conf, &uid))
 		return false;
 	return uid == geteuid();
+}
+
+void
+config_check_command(const struct conf *conf, struct buf *faults)
+{
+	struct looking l = {.conf = conf};
+
+	set_name(&l);
+	check_command(&l, faults);
 }
 
 void

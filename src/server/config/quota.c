@@ -36,6 +36,9 @@ check_levels(const void *settings, const struct conf_report *r)
 		else
 			last = level;
 	}
+	if (s->warn_command.n > 0 && s->warn_command.items[0].p[0] != '/')
+		conf_report_item(
+		    r, "quota.warn_command", 0, "is not an absolute path of a program");
 }
 
 static void
@@ -83,16 +86,16 @@ static const struct conf_opt quota_opts[] = {
         .def = "80%, 95%",
         .max = STORE_QUOTA_LEVELS_MAX,
         AT(warn),
-        .prose = "At these levels, in ascending order, a user gets a message in INBOX, once for "
-                 "each time that a level is reached. Empty: never. The message needs no room in "
-                 "the quota."},
+        .prose = "At these levels, in ascending order, a user gets a message in INBOX, and "
+                 "quota.warn_command is run, once for each time that a level is reached. Empty: "
+                 "never. The message needs no room in the quota."},
     {.name = "quota.warn_slack",
         .type = CONF_INT,
         .def = "5",
         .max = 50,
         AT(warn_slack),
         .prose = "A level counts as left when the usage is so many percent of the limit below it; "
-                 "only then is its message sent again."},
+                 "only then is its message sent again, and the command run."},
     {.name = "quota.warn_from",
         .type = CONF_STRING,
         .def = "",
@@ -100,6 +103,37 @@ static const struct conf_opt quota_opts[] = {
         AT(warn_from),
         .prose = "The address in the From of these messages. Empty: postmaster in "
                  "default_domain, or at lmtp.hostname or the system's host name."},
+    {.name = "quota.warn_mail",
+        .type = CONF_BOOL,
+        .def = "true",
+        AT(warn_mail),
+        .prose = "Whether these messages are sent. false: quota.warn_command does it all."},
+    {.name = "quota.warn_command",
+        .type = CONF_LIST,
+        .def = "",
+        .max = 32,
+        AT(warn_command),
+        .prose = "A program that is run when a level is reached, by its absolute path, and its "
+                 "arguments; no shell reads them. Its environment says the rest: QUOTA_USER, "
+                 "QUOTA_ROOT (empty: the account), QUOTA_RESOURCE (STORAGE, MESSAGE or MAILBOX), "
+                 "QUOTA_LEVEL (percent), QUOTA_USAGE and QUOTA_LIMIT (bytes, messages, "
+                 "mailboxes). It runs outside the sandbox, as the user that the server runs as. "
+                 "A failure is logged. Empty: none. The first one needs a restart."},
+    {.name = "quota.warn_command_time",
+        .type = CONF_DURATION,
+        .def = "30s",
+        .min = 100,
+        .max = 300000,
+        AT(warn_command_time),
+        .prose = "How long the program may run; then it is killed with all that it started."},
+    {.name = "quota.warn_commands",
+        .type = CONF_INT,
+        .def = "4",
+        .min = 1,
+        .max = 64,
+        .when = CONF_RESTART,
+        AT(warn_commands),
+        .prose = "How many of these programs may run at the same time; further ones wait."},
 };
 #undef AT
 

@@ -18,6 +18,10 @@ struct quota_settings {
 	struct conf_list warn; /* "80%" */
 	int64_t warn_slack;
 	struct str warn_from;
+	bool warn_mail;
+	struct conf_list warn_command; /* program and arguments; empty: none */
+	uint64_t warn_command_time;    /* milliseconds */
+	int64_t warn_commands;         /* at once */
 };
 
 struct allowance_settings { /* of a block */

@@ -163,14 +163,14 @@ percent(struct arena *a, unsigned n)
 }
 
 struct store_change *
-store_quota_told(struct store_account *a, const struct store_quota_levels *levels,
+store_quota_told(struct store_account *a, const struct store_quota_levels *levels, bool by_mail,
     struct loop *loop, void (*done)(struct store_change *change), void *arg)
 {
 	enum store_change_kind kind = STORE_CHANGE_PROPERTIES;
 	struct store_change *c;
 
 	for (unsigned r = 0; r < STORE_QUOTA_RESOURCES; r++)
-		if (levels->now[r] > levels->warned[r])
+		if (by_mail && levels->now[r] > levels->warned[r])
 			kind = STORE_CHANGE_NOTICE;
 	c = store_change_new(a, kind, loop, done, arg);
 	c->properties = arena_array(c->arena, STORE_QUOTA_RESOURCES, sizeof *c->properties);

@@ -695,7 +695,8 @@ count_crossing(void *arg, struct str account)
 static enum ts_err
 tell(struct kit *kit, const struct store_quota_levels *levels)
 {
-	struct store_change *c = store_quota_told(kit->account, levels, kit->loop, NULL, NULL);
+	struct store_change *c =
+	    store_quota_told(kit->account, levels, true, kit->loop, NULL, NULL);
 	struct buf text = {0};
 	enum ts_err err;
 

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SERVER_QUOTA_COMMAND_H
+#define SERVER_QUOTA_COMMAND_H
+/*
+ * The command that is run when an account reaches a level of its quota (quota.warn_command).  The
+ * helper runs it, once for each resource; threads of ours wait for that, so many at once, and a
+ * queue has the rest.
+ */
+#include "auth/helper/helper.h"
+#include "server/config/quota.h"
+
+struct quota_command;
+
+/* helper NULL: none is configured. */
+struct quota_command *quota_command_new(struct auth_helper *helper, unsigned parallel);
+/* Drops what waits, and waits for what runs: hang up the helper first. */
+void quota_command_free(struct quota_command **command);
+/* Any thread; applies to what is added from now on. */
+void quota_command_configure(struct quota_command *command, const struct quota_settings *settings);
+
+/* For one thread: whether all levels of one account would find room; logs when they do not. */
+bool quota_command_has_room(struct quota_command *command);
+/* Adds each level that was reached.  Does not block.  There must be room. */
+void quota_command_run(
+    struct quota_command *command, struct str user, const struct store_quota_levels *levels);
+#endif
