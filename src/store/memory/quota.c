@@ -182,10 +182,14 @@ store_quota_source(struct store *store, const struct store_quota_source *source)
 
 /* ---- levels ---- */
 
+/* Returns the least usage that is so many percent of the limit; never 0, which is no usage. */
 static uint64_t
 threshold(uint64_t limit, unsigned percent)
 {
-	return limit < UINT64_MAX / 1000 ? limit * percent / 100 : limit / 100 * percent;
+	uint64_t least =
+	    limit < UINT64_MAX / 1000 ? (limit * percent + 99) / 100 : limit / 100 * percent;
+
+	return least > 0 ? least : 1;
 }
 
 /* Returns the level that the user has reached, given the one last announced. */

@@ -777,6 +777,38 @@ levels_are_told_once(void **state)
 	kit_close(&kit);
 }
 
+/* Limits of a few messages: a level is reached by what is so many percent, and by no less. */
+static void
+levels_of_small_limits(void **state)
+{
+	struct store_quota_source source = {.level = {5, 50, 80}, .slack = 5};
+	struct store_quota_levels levels;
+	struct kit kit = {0};
+
+	(void)state;
+	kit_open(&kit, 0);
+	store_quota_source(kit.store, &source);
+	set(&kit, "", NONE, 1, NONE);
+	assert_false(store_quota_levels(kit.account, &levels));
+	set(&kit, "", 1024, 7, NONE);
+	assert_false(store_quota_levels(kit.account, &levels));
+	fill(&kit, kit.inbox, 3, 20);
+	assert_true(store_quota_levels(kit.account, &levels));
+	assert_int_equal(levels.now[STORE_QUOTA_MESSAGE], 5);
+	assert_int_equal(levels.now[STORE_QUOTA_STORAGE], 5);
+	assert_int_equal(tell(&kit, &levels), TS_OK);
+	assert_true(store_quota_levels(kit.account, &levels));
+	assert_int_equal(levels.now[STORE_QUOTA_MESSAGE], 50);
+	/* The lowest level is left, too: there is nothing any more. */
+	assert_int_equal(
+	    kit_flags(&kit, kit.inbox, 1, 4, STORE_FLAGS_ADD, 1u << STORE_DELETED, NULL), TS_OK);
+	assert_int_equal(kit_expunge(&kit, kit.inbox), TS_OK);
+	assert_true(store_quota_levels(kit.account, &levels));
+	assert_int_equal(levels.now[STORE_QUOTA_MESSAGE], 0);
+	assert_int_equal(levels.now[STORE_QUOTA_STORAGE], 0);
+	kit_close(&kit);
+}
+
 /* ---- check ---- */
 
 static void
@@ -823,6 +855,7 @@ main(void)
 	    cmocka_unit_test(as_a_model),
 	    cmocka_unit_test(cut_anywhere),
 	    cmocka_unit_test(levels_are_told_once),
+	    cmocka_unit_test(levels_of_small_limits),
 	    cmocka_unit_test(check_finds_wrong_limits),
 	};
 
