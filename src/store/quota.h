@@ -52,6 +52,8 @@ void store_quota_account(struct store_account *account, struct store_quota_root 
 /* Gets the root of a mailbox that has its own.  Returns false if it has none, or does not exist. */
 bool store_quota_mailbox(
     struct store_account *account, struct str mailbox, struct store_quota_root *root_r);
+/* The same of a mailbox that is loaded, whatever its name is now. */
+bool store_quota_of(struct store_mailbox *mailbox, struct store_quota_root *root_r);
 /* Appends the name of a mailbox's root; the other returns false if a root is no mailbox's. */
 void store_quota_root_name(struct str mailbox, struct buf *out);
 bool store_quota_root_mailbox(struct str root, struct str *mailbox_r);

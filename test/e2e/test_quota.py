@@ -114,10 +114,12 @@ allowance a { for = ["group:staff"] }
 allowance b { for = ["@"]; storage = 1G }
 allowance c { storage = 1G }
 lmtp.over_quota = 550
+quota.storage = 1023
+allowance d { for = [x]; storage = 1 }
 """)
         said = site.cli("config", "check", ok=False).stderr
         for what in (r"quota.warn: 70%: .*ascending", r"quota.warn: 0%:", r"quota.warn: 101%:", r"quota.warn: much:",
-                     r"allowance b: for: @", r"allowance c", r"lmtp.over_quota.*452"):
+                     r"allowance b: for: @", r"allowance c", r"lmtp.over_quota.*452", r"quota.storage: .*1K", r"allowance d: storage: .*1K"):
             assert re.search(what, said), (what, said)
         site.write("allowance a { for = [\"group:staff\"] }\n")
         got = site.cli("config", "check")
@@ -151,6 +153,10 @@ def test_commands(make):
     site.start()
     site.login("alice").append("INBOX", text(5000))
     site.login("alice").no("APPEND box {4+}\r\n\r\n\r\n", "OVERQUOTA")
+    for wrong in ("--storage", "1023"), ("--mailbox", "", "--messages", "1"):
+        assert "--" + wrong[0][2:] in site.cli("quota", "set", "alice", *wrong, ok=False).stderr
+    site.cli("quota", "remove", "alice", "--mailbox", "", ok=False)
+    assert usage(site, "alice")["messages_limit"] == "none"
     for wrong in ("--storage", "1X"), ("--messages", "-1"), ("--mailbox", "nobox", "--messages", "1"), ():
         site.cli("quota", "set", "alice", *wrong, ok=False)
 

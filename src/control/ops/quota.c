@@ -228,13 +228,29 @@ read_wish(const struct request *req, struct store_quota_wish *wish, struct buf *
 		any = true;
 		wish->set[r] = STORE_QUOTA_LIMIT;
 		if (!read_limit(req, keys[r], most, &wish->limit[r])) {
-			buf_printf(out, "--%s takes a number, or none\n", keys[r]);
+			buf_printf(out, "--%s takes a number%s, or none\n", keys[r],
+			    r == STORE_QUOTA_STORAGE ? " of bytes, as in 500M" : "");
+			return false;
+		}
+		if (r == STORE_QUOTA_STORAGE && wish->limit[r] > 0 && wish->limit[r] < 1024) {
+			buf_puts(out, "--storage counts units of 1,024 bytes: 1K is the least, and "
+			              "0 forbids all\n");
 			return false;
 		}
 	}
 	if (!any)
 		buf_puts(out, "say which: --storage, --messages or --mailboxes\n");
 	return any;
+}
+
+/* An empty name would be the account's. */
+static bool
+mailbox_named(const struct request *req, struct buf *out)
+{
+	if (!request_has(req, "mailbox") || request_get(req, "mailbox").n > 0)
+		return true;
+	buf_puts(out, "--mailbox takes the name of a mailbox\n");
+	return false;
 }
 
 static bool
@@ -271,7 +287,7 @@ quota_set(const struct ops *ops, const struct request *req, struct buf *out, str
 	bool ok;
 
 	(void)io;
-	if (!read_wish(req, &wish, out))
+	if (!mailbox_named(req, out) || !read_wish(req, &wish, out))
 		return false;
 	if (request_get(req, "mailbox").n > 0 &&
 	    wish.set[STORE_QUOTA_MAILBOX] != STORE_QUOTA_KEEP) {
@@ -291,7 +307,8 @@ quota_remove(const struct ops *ops, const struct request *req, struct buf *out, 
 {
 	const struct store_quota_wish wish = {
 	    .set = {STORE_QUOTA_INHERIT, STORE_QUOTA_INHERIT, STORE_QUOTA_INHERIT}};
-	struct store_account *a = find_account(ops, req, false, out);
+	struct store_account *a =
+	    mailbox_named(req, out) ? find_account(ops, req, false, out) : NULL;
 	bool ok;
 
 	(void)io;

@@ -28,7 +28,7 @@ struct append {
 	struct imap_open open;
 	struct item *first, *last;
 	size_t count, unfinished; /* unfinished: uploads */
-	uint64_t total;
+	uint64_t bytes;           /* announced so far, without the message that is being parsed */
 	enum ts_err err;
 	bool opened, has_nul;
 };
@@ -83,11 +83,9 @@ has_quota(
     const struct imap_cmd *cmd, const struct append *ap, enum store_quota_resource *resource_r)
 {
 	struct store *store = cmd->conn->server->store;
-	uint64_t bytes = ap->parser.message.size;
+	uint64_t bytes = ap->bytes + ap->parser.message.size;
 	struct imap_place place;
 
-	for (const struct item *i = ap->first; i != NULL; i = i->next)
-		bytes += i->message.size;
 	imap_place_of(imap_login(cmd->conn), ap->parser.mailbox, &place);
 	if (place.account == NULL ||
 	    store_quota_room(place.account, place.mailbox, bytes, ap->count + 1, resource_r))
@@ -203,6 +201,7 @@ begin_item(struct imap_cmd *cmd, struct append *ap, const struct imap_append_dat
 		ap->first = item;
 	ap->last = item;
 	ap->count++;
+	ap->bytes += item->message.size;
 }
 
 static const struct imap_step segment_step, uploads_step;

@@ -18,7 +18,7 @@
  * none is named is no root any more.  A mailbox becomes one by SETQUOTA of its root.
  *
  * Limits are hard, so an untagged [OVERQUOTA] (section 4.3.1) is rare: whoever selects a mailbox
- * learns that there is more in its account than a limit allows, which was lowered.
+ * learns that there is more in it, or in its account, than a limit allows, which was lowered.
  */
 #include "wire/ext/quota.h"
 #include "imap/hide.h"
@@ -293,12 +293,13 @@ is_over(const struct store_quota_root *root)
 static void
 tell_over(struct imap_conn *conn)
 {
+	struct store_mailbox *mailbox = imap_box(conn)->mailbox;
 	struct store_quota_root seen;
 
 	if (imap_is_hidden(conn, STR("QUOTA")))
 		return;
-	store_quota_account(store_mailbox_account(imap_box(conn)->mailbox), &seen);
-	if (is_over(&seen))
+	store_quota_account(store_mailbox_account(mailbox), &seen);
+	if (is_over(&seen) || (store_quota_of(mailbox, &seen) && is_over(&seen)))
 		imap_say(conn, WIRE_NO, STR("OVERQUOTA"),
 		    N_("There is more here than your quota allows"));
 }

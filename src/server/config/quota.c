@@ -20,8 +20,10 @@ parse_level(struct str text, unsigned *percent_r)
 	return true;
 }
 
+#define BELOW_UNIT "is counted in units of 1,024 bytes, and 0 is no limit: 1K is the least"
+
 static void
-check_levels(const void *settings, const struct conf_report *r)
+check_quota(const void *settings, const struct conf_report *r)
 {
 	const struct quota_settings *s = settings;
 	unsigned last = 0, level;
@@ -36,18 +38,22 @@ check_levels(const void *settings, const struct conf_report *r)
 		else
 			last = level;
 	}
+	if (s->storage > 0 && s->storage < 1024)
+		conf_report(r, "quota.storage", BELOW_UNIT);
 	if (s->warn_command.n > 0 && s->warn_command.items[0].p[0] != '/')
 		conf_report_item(
 		    r, "quota.warn_command", 0, "is not an absolute path of a program");
 }
 
 static void
-check_whom(const void *settings, const struct conf_report *r)
+check_allowance(const void *settings, const struct conf_report *r)
 {
 	const struct allowance_settings *s = settings;
 	struct arena *a = arena_new(NULL, ARENA_OTHER, 256);
 	struct auth_names names;
 
+	if (s->storage > 0 && s->storage < 1024)
+		conf_report(r, "storage", BELOW_UNIT);
 	for (size_t i = 0; i < s->users.n; i++)
 		if (!auth_names_parse(s->users.items[i], STR_NONE, a, &names))
 			conf_report_item(
@@ -142,7 +148,7 @@ const struct conf_table quota_conf = {.name = "quota",
     .opts = quota_opts,
     .n = sizeof(quota_opts) / sizeof(*quota_opts),
     .struct_size = sizeof(struct quota_settings),
-    .check = check_levels};
+    .check = check_quota};
 
 #define AT(field) .offset = offsetof(struct allowance_settings, field)
 static const struct conf_opt allowance_opts[] = {
@@ -182,7 +188,7 @@ const struct conf_table allowance_conf = {.name = "allowance",
     .opts = allowance_opts,
     .n = sizeof(allowance_opts) / sizeof(*allowance_opts),
     .struct_size = sizeof(struct allowance_settings),
-    .check = check_whom,
+    .check = check_allowance,
     .block = true};
 
 /* ---- rules ---- */

@@ -68,6 +68,19 @@ store_quota_mailbox(struct store_account *a, struct str mailbox, struct store_qu
 	return found;
 }
 
+bool
+store_quota_of(struct store_mailbox *mb, struct store_quota_root *root)
+{
+	struct store_account *a = mb->account;
+	bool found;
+
+	pthread_rwlock_rdlock(&a->lock);
+	found = fill_mailbox(mb, root);
+	pthread_rwlock_unlock(&a->lock);
+	store_looked(a->store);
+	return found;
+}
+
 void
 store_quota_root_name(struct str mailbox, struct buf *out)
 {
