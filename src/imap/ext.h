@@ -153,7 +153,7 @@ struct imap_value { /* some bytes of the message, to be decoded */
 struct imap_fetch_item {
 	const char *name;
 	unsigned needs; /* enum imap_needs */
-	/* What it needs of this message beyond that.  NULL: nothing. */
+	/* Returns what it needs beyond that for this message.  NULL: nothing. */
 	unsigned (*needs_of)(const struct store_message *record);
 	bool sets_seen; /* unless the client peeks */
 	bool logged;    /* log each FETCH that requests it, with the user */
@@ -224,17 +224,17 @@ struct imap_search_key {
 	 * do. */
 	void (*begin)(struct wire_key *key, const struct imap_box *box, int64_t now);
 
-	/* One of these decides; or matches, and where needs_summary() says so of a message
-	 * matches_summary.
+	/* One of these decides; or two: matches_summary for messages of which needs_summary()
+	 * returns true, and matches for all others.
 	 *
 	 * matches: decides by the message's record.  Any thread; may use only its arguments. */
 	bool (*matches)(const struct wire_key *key, const struct store_message *record);
-	/* matches_summary: by what was made of the message at delivery; otherwise the same. */
+	/* matches_summary: the same, by the message's summary. */
 	bool (*matches_summary)(const struct wire_key *key, const struct store_message *record,
 	    const struct mail_summary *summary);
 	bool (*needs_summary)(const struct store_message *record);
-	/* text: the message has key->text there, which is in the charset of the command.  The
-	 * engine looks for it, with all other texts. */
+	/* text: the message matches if key->text, which is in the charset of the command, occurs
+	 * there.  The engine searches for all texts of a command together. */
 	const struct imap_search_place *text;
 	/* choose: decides by sets, on the loop, during a read of the mailbox
 	 * (store_mailbox_read_begin()): returns the UIDs of the view that match; the engine frees

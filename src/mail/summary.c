@@ -34,10 +34,10 @@
 #define ABSENT UINT32_MAX
 #define MAGIC "TSM"
 #define VERSION 3
-#define VERSION_NOTED 4 /* followed by a note, and the length of that in the last byte */
+#define VERSION_NOTED 4 /* a note follows, and its length in the last byte */
 /* The cost of decoding a byte, in bytes looked at. */
 #define COST 16
-/* For a preview: bytes at a time, and the cost of each. */
+/* For a preview: bytes per step, and the cost of each. */
 #define PREVIEW_PIECE 1024u
 #define PREVIEW_COST 8
 
@@ -87,7 +87,7 @@ struct making {
 	struct mail_preview *preview; /* NULL: not begun */
 };
 
-/* Makes what has been appended to out since `from` the text `which`. */
+/* Records what was appended to out since `from` as the text `which`. */
 static void
 note_text(struct making *k, enum mail_text which, size_t from)
 {
@@ -103,7 +103,7 @@ note_absent(struct making *k, enum mail_text which)
 	put_le32(k->out->p + k->base + HEAD + (size_t)which * 8 + 4, ABSENT);
 }
 
-/* The base subject is usually part of the subject: then it takes no bytes of its own. */
+/* A base subject that is part of the subject, as most are, takes no bytes of its own. */
 static void
 put_base_subject(struct making *k, struct str subject)
 {
@@ -138,7 +138,7 @@ put_subject(struct making *k)
 	put_base_subject(k, subject);
 }
 
-/* Returns false if not all of them are done. */
+/* Returns false if some remain. */
 static bool
 put_addresses_text(struct making *k, enum mail_text which, const struct mail_addresses *list,
     bool present, size_t *budget)
@@ -409,7 +409,7 @@ put_tail(struct making *k, size_t *budget)
 	return true;
 }
 
-/* Views what has been made except the last text; it stays where it is until that is put. */
+/* Views what was made so far, all but the last text; valid until that is put. */
 static struct mail_summary
 view_of(const struct making *k)
 {
@@ -483,7 +483,7 @@ least(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
-/* Each row has smaller limits; with the last ones MAIL_SUMMARY_MIN is enough. */
+/* Each row has smaller limits; with the last, a summary fits into MAIL_SUMMARY_MIN. */
 static struct mail_limits
 tighten(const struct mail_limits *l, size_t step)
 {
@@ -530,7 +530,7 @@ too_large(const struct mail_summarizer *s)
 	return s->k.out->n - s->k.base + s->k.body.n > s->limits.summary;
 }
 
-/* It only grows from step to step, so it need not be completed. */
+/* A summary only grows, so one that is too large is not completed first. */
 static void
 begin_again(struct mail_summarizer *s)
 {
@@ -678,7 +678,7 @@ part_sound(const struct mail_summary *s, uint32_t i, uint32_t names)
 	       within(get_le32(row + 56), get_le32(row + 60), left);
 }
 
-/* Also detects a wrong version. */
+/* The seed is the version, so a wrong version is detected, too. */
 static uint64_t
 summary_hash(struct str bytes)
 {

@@ -3,8 +3,8 @@
 #define MAIL_SUMMARY_H
 /*
  * mail: messages as bytes (RFC 5322, MIME).  It reads no files and keeps nothing: each function
- * gets bytes and appends what it finds, in bounded memory, in time that grows with the size of the
- * message only, whatever its sender did.  Start here; mime_int.h is the underlying walk, search.h
+ * gets bytes and appends what it finds, in bounded memory, in time that depends only on the size of
+ * the message, whatever its sender did.  Start here; mime_int.h is the underlying walk, search.h
  * searches texts, text/ turns bytes into texts.
  *
  * The summary of a message: everything that FETCH, SEARCH, SORT and section lookups need without
@@ -40,13 +40,13 @@ struct mail_limits {
 	/* Parts in all; the last one contains the rest of the message. */
 	uint32_t parts;
 	/* Addresses taken from the fields of one name (From, To, ...), and bytes of these fields.
-	 * What goes beyond, including an address that only begins before the limit, is left out. */
+	 * Anything beyond, including an address that only begins before the limit, is left out. */
 	uint32_t addresses, address_field;
 	/* Bytes of any other field; the rest is left out, from its first word, parameter or message
 	 * id that does not fit. */
 	uint32_t field;
-	/* Bytes of the summary.  If it does not fit, it is made again with smaller limits of all
-	 * kinds until it does; MAIL_SUMMARY_CUT tells. */
+	/* Bytes of the summary.  A summary that does not fit is made again, with all limits
+	 * lowered, until it does; MAIL_SUMMARY_CUT says so. */
 	uint32_t summary;
 };
 
@@ -67,12 +67,12 @@ void mail_summarize(struct str message, const struct mail_limits *limits, struct
 /*
  * Same in steps, for messages that may be large; the result is the same.  A step costs about as
  * much as looking at `budget` bytes, or at one field within its limit; MAIL_SUMMARIZER_STEP takes
- * well below a millisecond.  On true it is done, and out has the summary.  Until then out has what
- * is made so far and, like message, must stay unchanged.  It may be freed at any time.  If memory
- * runs out, and out reports it, new() returns NULL, or a step is the last one.
+ * well below a millisecond.  A step returns true when out has the whole summary.  Until then out
+ * has what was made so far and, like message, must stay unchanged.  The summarizer may be freed at
+ * any time.  If memory runs out, and out reports it, new() returns NULL, or a step is the last one.
  *
- * However large a message is, what is held of it at one time is hardly more than limits.summary,
- * and the parts and addresses that the limits allow.
+ * However large the message, a summarizer holds hardly more than limits.summary, and the parts and
+ * addresses that the limits allow.
  */
 #define MAIL_SUMMARIZER_STEP ((size_t)64 << 10)
 struct mail_summarizer;
@@ -94,7 +94,7 @@ enum mail_text {
 	/* RFC 5256 section 2.1, never absent; a different form without MAIL_SUMMARY_BASE.
 	 * mail/sort.h has what SORT and THREAD need. */
 	MAIL_TEXT_BASE_SUBJECT,
-	MAIL_TEXT_UNUSED, /* and four more: from older programs */
+	MAIL_TEXT_UNUSED, /* this and the next four: written by older programs */
 	/* Message ids with their angle brackets, separated by one space; absent if there are
 	 * none. */
 	MAIL_TEXT_MESSAGE_ID = MAIL_TEXT_UNUSED + 5,
@@ -109,15 +109,15 @@ enum mail_text {
 };
 
 enum mail_summary_flag {
-	MAIL_SUMMARY_CUT = 1,   /* a limit left something out */
+	MAIL_SUMMARY_CUT = 1,   /* a limit caused something to be left out */
 	MAIL_SUMMARY_DATED = 2, /* a readable Date exists: sent and sent_day are valid */
-	MAIL_SUMMARY_REPLY = 4, /* the subject was that of a reply or forward (RFC 5256) */
+	MAIL_SUMMARY_REPLY = 4, /* the subject is that of a reply or forward (RFC 5256) */
 	MAIL_SUMMARY_8BIT = 8,  /* bytes above 127 in the message's header */
 	MAIL_SUMMARY_NUL = 16,  /* NUL bytes in the message: needs BINARY (literal8) to be exact */
-	MAIL_SUMMARY_BASE = 32  /* the base subject is exact; older programs put it case-folded */
+	MAIL_SUMMARY_BASE = 32  /* the base subject is exact; older programs case-folded it */
 };
 
-/* A view of the stored bytes, which must stay while it is used. */
+/* A view of the stored bytes, which must stay valid while it is used. */
 struct mail_summary {
 	struct str bytes;
 	uint64_t size;       /* of the message */
@@ -130,8 +130,8 @@ struct mail_summary {
 	struct str note;     /* STR_NONE: there is none */
 };
 
-/* Adds a note to a finished summary, which begins at base: a few bytes of whoever stores it that do
- * not follow from the message. */
+/* Adds a note to a finished summary, which begins at base: a few bytes of whoever stores it, which
+ * cannot be derived from the message. */
 #define MAIL_SUMMARY_NOTE_MAX 64u
 void mail_summary_add_note(struct buf *out, size_t base, struct str note);
 

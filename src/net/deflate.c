@@ -10,21 +10,21 @@
 
 enum {
 	WINDOW = 32768,
-	STORED_MAX = 128, /* so little output is not compressed */
-	DECODE_MIN = 512, /* room for what comes out of a few bytes */
-	DECODE_TIMES = 4, /* usual, and a good guess */
+	STORED_MAX = 128, /* output up to this size is not compressed */
+	DECODE_MIN = 512, /* least room for decoded output */
+	DECODE_TIMES = 4, /* a usual ratio */
 	PACK_LEVEL = 6,
-	STATE_BYTES = 7400 /* of zlib's decoder, without its window */
+	STATE_BYTES = 7400 /* of zlib's decoder, besides its window */
 };
 
-/* Where the end is looked for. */
+/* Where the search for the end is. */
 enum seek {
 	SEEK_BLOCK,  /* within the block that held the last line */
 	SEEK_HEAD,   /* between two blocks */
-	SEEK_STORED, /* in the lengths of a stored one, which have to be 0 */
-	SEEK_FIXED,  /* at the end code of an empty one */
-	SEEK_TAG,    /* behind the end: in a tag, */
-	SEEK_WORD    /* and in what follows it */
+	SEEK_STORED, /* in the lengths of a stored block, which must be 0 */
+	SEEK_FIXED,  /* at the end code of an empty block */
+	SEEK_TAG,    /* after the end: in a tag, */
+	SEEK_WORD    /* in the word after the tag */
 };
 
 struct deflate {
@@ -32,19 +32,19 @@ struct deflate {
 	int level;
 	z_stream *in;        /* NULL: there is no history, or it is packed */
 	char *packed;        /* NULL: none */
-	size_t packed_bytes; /* as it is */
+	size_t packed_bytes; /* packed */
 	struct loop_timer idle;
-	unsigned char last; /* byte of the wire that was decoded; some of its bits may be left: */
+	unsigned char last; /* last byte decoded; its highest `bits` bits are left */
 	unsigned char bits;
-	bool in_block; /* else between two */
-	bool full;     /* there was no room for all that could be decoded */
-	bool ended;    /* by a final block */
-	/* Popped, or about to be. */
+	bool in_block; /* else between two blocks */
+	bool full;     /* output did not fit; more can be decoded without input */
+	bool ended;    /* a final block was decoded */
+	/* Popped or about to be, and looking for the peer's end. */
 	bool seeking;
-	bool orphan; /* the owner does not want it any more */
+	bool orphan; /* freed by its owner; goes when the end is found */
 	bool final;
 	enum seek seek : 8;
-	unsigned hold, held; /* bits that were not looked at, and how many */
+	unsigned hold, held; /* bits not examined yet, and how many */
 	unsigned count;      /* bytes of SEEK_STORED, SEEK_TAG, SEEK_WORD */
 };
 
@@ -105,7 +105,7 @@ decoder_free(z_stream **zp)
 	*zp = NULL;
 }
 
-/* As much of a window as n bytes need, of which zlib keeps LOOKAHEAD for itself. */
+/* Returns the smallest window for n bytes; zlib keeps LOOKAHEAD of it for itself. */
 static int
 window_bits(size_t n)
 {
@@ -117,7 +117,7 @@ window_bits(size_t n)
 	return bits;
 }
 
-/* Appends in, compressed by itself. */
+/* Appends in, compressed without reference to anything before. */
 static void
 zip(struct str in, int level, int flush, struct buf *out)
 {
@@ -158,7 +158,7 @@ encode(struct stream_layer *layer, struct str in, struct buf *out)
 	return true;
 }
 
-/* Output ends between two bytes, so this is an empty block with fixed codes, and the last. */
+/* Appends an empty final block with fixed codes; output always ends at a byte boundary. */
 static bool
 finish(struct stream_layer *layer, struct buf *out)
 {
@@ -185,7 +185,7 @@ forget_history(struct deflate *d)
 	forget_packed(d);
 }
 
-/* No input came for some time: only between two blocks is all of the state known. */
+/* Called when no input came for some time.  Only between two blocks is the whole state known. */
 static void
 pack(void *arg)
 {
@@ -248,7 +248,8 @@ wake(struct deflate *d)
 
 /* ---- input */
 
-/* Decodes up to the end of a block; what it used is taken off in.  False: it cannot be decoded. */
+/* Decodes up to the end of a block, and removes what it used from in.  Returns false if in is
+ * invalid. */
 static bool
 step(struct deflate *d, struct str *in, char *p, size_t room, size_t *made_r)
 {
@@ -293,7 +294,7 @@ room_for(struct str rest, size_t left)
 
 static const char behind[] = "data behind the end of what is compressed";
 
-/* Stops behind a block that ends with a line. */
+/* Stops after a block that ends with a line end. */
 static bool
 decode(struct stream_layer *layer, struct str in, size_t room, struct buf *out, size_t *used_r)
 {
@@ -334,20 +335,20 @@ begin_seek(struct deflate *d)
 	d->hold = d->bits > 0 ? d->last >> (8 - d->bits) : 0;
 	d->held = d->bits;
 	d->seek = d->ended ? SEEK_TAG : d->in_block ? SEEK_BLOCK : SEEK_HEAD;
-	if (d->seek == SEEK_BLOCK) /* what may come refers to nothing */
+	if (d->seek == SEEK_BLOCK) /* wipes the history, to which nothing may refer any more */
 		set_window(d, nothing, WINDOW);
 	else
 		forget_history(d);
 }
 
-/* Bytes are at hand as far as they go; fresh: the first of them came after what was seen before. */
+/* The bytes that are there.  fresh: none of them arrived together with what was read before. */
 struct seeker {
 	struct deflate *d;
 	struct str in;
 	bool fresh;
 };
 
-enum { SEEK_ON = -1 }; /* beside those of enum layer_tail */
+enum { SEEK_ON = -1 }; /* go on; besides enum layer_tail */
 
 static int
 seek_block(struct seeker *s)
@@ -375,7 +376,7 @@ seek_block(struct seeker *s)
 	return SEEK_ON;
 }
 
-/* It is in the next byte, or there is no other: then bare bytes begin here. */
+/* The peer sends no further block: bare bytes begin here. */
 static int
 bare(struct seeker *s)
 {
@@ -386,8 +387,8 @@ bare(struct seeker *s)
 }
 
 /*
- * Sees to it that there are n bits, at most 7 more than there are.  Within a byte no bare byte can
- * follow, unless it came after all that was there before; else nobody could tell where they begin.
+ * Makes sure that n bits are held, reading at most one byte.  If the peer ended within a byte, bare
+ * bytes may only follow in a later segment; otherwise their beginning would be ambiguous.
  */
 static int
 need_bits(struct seeker *s, unsigned n)
@@ -423,7 +424,7 @@ take_bits(struct deflate *d, unsigned n)
 	return got;
 }
 
-/* RFC 1951 section 3.2.3; of blocks only empty ones may follow. */
+/* RFC 1951 section 3.2.3.  Only empty blocks may follow. */
 static int
 seek_head(struct seeker *s)
 {
@@ -512,7 +513,7 @@ in_tag(char c)
 	return c > ' ' && c < 0x7f && strchr("(){%*\"\\+", c) == NULL;
 }
 
-/* What is bare begins "tag word": else somebody goes on compressing.  Not used up. */
+/* Bare bytes must begin "tag word", or else the peer is still compressing.  Consumes nothing. */
 static int
 look(struct deflate *d, struct str bytes)
 {

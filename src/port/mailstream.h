@@ -2,16 +2,16 @@
 #ifndef PORT_MAILSTREAM_H
 #define PORT_MAILSTREAM_H
 /*
- * Mailstream: mailboxes and messages as a stream of bytes, between a command
- * that has files and an operation that has the store.  No I/O here.
+ * Mailstream: mailboxes and messages as a stream of bytes, between a command that has files and an
+ * operation that has the store.  No I/O here.
  *
  * A record is tag:1 length:varint body checksum:8 (XXH3-64 of the body, seeded with the tag).
  * First comes 'V', the version; then 'P' for each property of the account; then for each mailbox
- * 'M', and 'P' for each of its properties.  For each message its bytes come in any number of 'D',
- * followed by 'm' with its metadata, so a reader of files need not know the flags before it has
- * seen the header.  'i' before the 'D's has the message's object ids (store/store.h), if they are
- * known and wanted; then 'M' has the mailbox's.  'x' takes back the preceding 'i' and 'D's.  'Z' is
- * the end; a stream without it is incomplete.
+ * 'M', and 'P' for each of its properties.  A message is any number of 'D's with its bytes, then
+ * 'm' with its metadata, so a reader of files can take the flags from the header.  An 'i' before
+ * the 'D's has the message's object ids (store/store.h), if they are known and requested; then 'M'
+ * has the mailbox's.  'x' cancels the preceding 'i' and 'D's.  'Z' ends the stream; a stream
+ * without it is incomplete.
  */
 #include "base/buf.h"
 
@@ -38,7 +38,7 @@ struct mailstream_mailbox {
 	bool subscribed;
 	bool exists; /* false: only a subscription */
 	uint64_t messages;
-	struct str object_id; /* empty: not known, or not wanted */
+	struct str object_id; /* empty: unknown, or not requested */
 };
 
 struct mailstream_message {
@@ -53,7 +53,7 @@ struct mailstream_message {
 
 #define MAILSTREAM_IDS_BYTES 32u
 
-/* Most bytes of a name and its value; larger ones are left out. */
+/* Maximum length of a name and its value together; larger properties are left out. */
 #define MAILSTREAM_PROPERTY_MAX (MAILSTREAM_RECORD_MAX - 64)
 
 struct mailstream_property {
@@ -86,11 +86,11 @@ struct mailstream_in {
 	size_t used;
 	uint64_t size; /* of the current message */
 	bool begun, ended, in_mailbox;
-	bool properties; /* they may come now */
-	bool ids;        /* those of the current message came */
+	bool properties; /* properties are allowed here */
+	bool ids;        /* the current message has its ids */
 };
 enum mailstream_got { MAILSTREAM_GOT, MAILSTREAM_MORE, MAILSTREAM_BAD };
-/* Gets the next record, valid until the next call.  BAD stays BAD. */
+/* Gets the next record, valid until the next call.  After BAD every call returns BAD. */
 enum mailstream_got mailstream_next(struct mailstream_in *in, struct mailstream_record *rec_r);
 void mailstream_in_fini(struct mailstream_in *in);
 #endif

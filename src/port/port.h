@@ -6,11 +6,10 @@
  * operation.
  *
  * Mail in files outside the store: Maildir and mbox, reading and writing.  These functions run in
- * the command, never in the server.  A bad file is reported, counted and left out; the rest goes
- * on.
+ * the command, never in the server.  A bad file is reported, counted and skipped.
  *
- * Nothing below PATH leads out of it: symbolic links are not followed, and only regular files and
- * directories are opened, and only those owned by PATH's owner.
+ * Nothing below PATH can lead out of it: symbolic links are not followed, and only regular files
+ * and directories that PATH's owner owns are opened.
  */
 #include <sys/stat.h>
 
@@ -21,14 +20,14 @@ struct port {
 	struct progress progress;
 	const char *cmd;      /* for messages */
 	uint64_t broken;      /* files left out or not written; folders, links, lines of lists */
-	uint64_t unread;      /* those among them that would be messages */
+	uint64_t unread;      /* those of them that would be messages */
 	uint64_t passed;      /* understood, but not mail */
 	uint64_t words;       /* flags and keywords left out */
 	uint64_t renamed;     /* mailboxes that could not keep their names */
-	uint64_t properties;  /* export: those left out */
-	const char *mailbox;  /* import: put everything below it; NULL: no */
+	uint64_t properties;  /* export: properties left out */
+	const char *mailbox;  /* import: put everything below this mailbox; NULL: no */
 	bool inbox_is_top;    /* INBOX becomes that mailbox itself */
-	bool follow_owned;    /* follow links to what the same owner has */
+	bool follow_owned;    /* follow links whose target has the same owner */
 	uid_t owner;          /* of PATH */
 	bool fs_layout;       /* Maildir: folders are plain directories */
 	bool take_properties; /* Maildir: also import what properties.c reads */
@@ -39,18 +38,19 @@ struct port {
 };
 
 /* Reports what is wrong with a file in dir ("": name is the whole path), and counts it.  Names are
- * printed harmless. */
+ * escaped for printing. */
 void port_broken(struct port *port, const char *dir, const char *name, const char *why);
-/* Same for a line of it. */
+/* Same for a line of a file. */
 void port_broken_line(
     struct port *port, const char *dir, const char *name, uint64_t line, const char *why);
-/* Reports something else about it. */
+/* Reports something else about a file. */
 void port_say(struct port *port, const char *dir, const char *name, const char *text);
-/* Reports what a file, or a line of it (0: all of it), is if it is not mail to import; counts n. */
+/* Reports what a file, or a line of it (0: the whole file), is if it is not mail to import; counts
+ * n. */
 void port_passed(struct port *port, const char *dir, const char *name, uint64_t line, uint64_t n,
     const char *what);
 
-/* A reader of files: fill() appends some of the stream; it returns false if that was all. */
+/* A reader of files: fill() appends some of the stream; it returns false after the last of it. */
 struct port_source {
 	bool (*fill)(struct port_source *source, struct buf *out);
 	void (*free)(struct port_source *source);
@@ -98,7 +98,7 @@ struct port_at {
 /* Reports that a flag or keyword is left out, and counts it. */
 void port_no_word(struct port *port, const struct port_at *at, struct str word, const char *why);
 /* Adds a keyword to a list of vstrs unless it is there (ignoring case).  Leaves it out if it is not
- * an atom of IMAP, too long, or beyond the number that a mailbox can have. */
+ * an IMAP atom, too long, or one more than a mailbox can have. */
 void port_keyword(struct port *port, const struct port_at *at, struct str name, struct buf *words);
 /* Turns LF without CR into CRLF; *last is the byte before.  At most doubles the length. */
 void port_crlf(struct str in, char *last, struct buf *out);
@@ -106,29 +106,29 @@ void port_crlf(struct str in, char *last, struct buf *out);
 void port_escape(struct str s, struct buf *out);
 bool port_unescape(struct str s, struct buf *out);
 /* port_folder() makes a folder's name on disk: a part for each level, joined with sep, in modified
- * UTF-7 with '.'  encoded.  port_name() goes back: decodes UTF-7, or keeps what is not, and sep
- * becomes '/'; name.c turns that into a valid name. */
+ * UTF-7 with '.' encoded.  port_name() reverses it: sep becomes '/', and UTF-7 is decoded where it
+ * is valid; name.c turns the result into a valid name. */
 void port_folder(struct str name, char sep, struct buf *out);
 void port_name(struct str folder, char sep, struct buf *out);
 
 /* ---- properties (properties.c) ---- */
 
-/* Files with them, in the folder of a mailbox, and in PATH itself for the account's. */
+/* The list of properties: in a mailbox's folder, and in PATH itself for the account's. */
 #define PORT_PROPERTIES "turnstone.properties"
 #define PORT_ACCOUNT_PROPERTIES "turnstone.account"
-/* Appends one to a list; an empty list gets its head first. */
+/* Appends a property to a list; an empty list gets its head first. */
 void port_property_put(struct str name, struct str value, struct buf *list);
 bool port_properties_head(struct str line);
-/* Appends what a line says to name and value.  Returns false if it is not a property. */
+/* Appends a line's name and value.  Returns false if the line is not a property. */
 bool port_property_take(struct str line, struct buf *name, struct buf *value);
 
 /* ---- object ids (ids.c) ---- */
 
-/* A list of them, in the folder of a mailbox. */
+/* The list of object ids, in a mailbox's folder. */
 #define PORT_IDS "turnstone.ids"
 void port_ids_head(struct str mailbox_id, struct buf *list);
 void port_ids_put(uint32_t uid, const unsigned char ids[MAILSTREAM_IDS_BYTES], struct buf *list);
-/* False: the line is none; the id points into it. */
+/* Returns false if the line is not a head; the id points into the line. */
 bool port_ids_take_head(struct str line, struct str *mailbox_id_r);
 bool port_ids_take(struct str line, uint32_t *uid_r, unsigned char ids_r[MAILSTREAM_IDS_BYTES]);
 
@@ -136,17 +136,17 @@ bool port_ids_take(struct str line, uint32_t *uid_r, unsigned char ids_r[MAILSTR
 
 struct port_place {
 	char *path; /* below the root */
-	char *said; /* the mailbox's name there: any bytes */
+	char *said; /* the mailbox's name on disk: any bytes */
 	char *name; /* its name here; filled in by port_places() */
 };
 void port_place_add(struct port_place **places, size_t *n, const char *path, struct str said);
 /*
  * Names all places, below port->mailbox if there is one, and sorts them by name.  A name that
- * CREATE refuses becomes a similar one that is unique there and the same in each run; that is
- * reported.  Names that are one for IMAP (spelling, INBOX) stay one.
+ * CREATE refuses is replaced by a similar one, unique and the same in every run, and reported.
+ * Names that are equal in IMAP (spelling, INBOX) stay equal.
  */
 void port_places(struct port *port, const char *dir, struct port_place *places, size_t n);
 void port_places_free(struct port_place *places, size_t n);
-/* Returns whether the mailbox of --mailbox can be made; false: reported. */
+/* Returns whether the mailbox given with --mailbox can be created; reports why not. */
 bool port_top_ok(const struct port *port);
 #endif

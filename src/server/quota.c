@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Quota of the running server: limits of the configuration are put in force, and users are warned,
- * by a thread of its own, since that waits for the store.
+ * Quota of the running server: puts the configuration's limits in force, and warns users.  Warnings
+ * have a thread of their own, since they wait for the store.
  *
- * The store calls crossed() when an account has come to another level than its user was told.  The
- * thread looks, and in one change adds the message to INBOX and notes the level: so there is one
- * message for each crossing, whatever happens in between.  What is still to do when the server
- * stops, or is too much at once, is called again after the account's next change.  Once the change
- * is durable, the command gets it (quota_command.c), which has room for it since before.
+ * The store calls crossed() when an account's level is not the one its user was last told.  The
+ * thread looks at the account, and one change adds the message to INBOX and records the level, so
+ * each crossing gets one message, whatever happens in between.  If the server stops first, or too
+ * many accounts wait, the store calls again after the account's next change.  Once the change is
+ * durable, the command gets it (quota_command.c), which reserved room for it before.
  */
 #include <unistd.h>
 
@@ -25,7 +25,7 @@ enum { WAITING_MAX = 256 };
 struct server_quota {
 	struct server *server;
 	pthread_t thread;
-	pthread_mutex_t lock; /* all below */
+	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t wake;
 	bool stop;
 	struct buf from; /* address */
@@ -33,9 +33,9 @@ struct server_quota {
 	char *waiting[WAITING_MAX];
 	size_t waiting_count;
 	struct quota_command *command;
-	pthread_mutex_t configuring; /* the two */
+	pthread_mutex_t configuring; /* guards the two below */
 	struct quota_rules *rules;
-	struct auth_groups *groups; /* with which the rules were applied last */
+	struct auth_groups *groups; /* in force when the rules were last applied */
 };
 
 static void
@@ -59,7 +59,7 @@ crossed(void *arg, struct str account)
 
 /* ---- the message ---- */
 
-/* Can it stand in To as it is?  RFC 5322 section 3.4.1: dot-atoms. */
+/* Returns whether the name can stand in To unquoted (RFC 5322 section 3.4.1: dot-atoms). */
 static bool
 is_plain_address(struct str name)
 {
@@ -141,7 +141,7 @@ nobody_waits(void *arg)
 	(void)arg;
 }
 
-/* Adds the message to the notice; the loop runs in this thread. */
+/* Adds the message to the change and submits it; the upload's loop runs in this thread. */
 static enum ts_err
 add_message(struct server_quota *q, struct store_change *c, const struct store_quota_levels *l)
 {
@@ -168,7 +168,7 @@ add_message(struct server_quota *q, struct store_change *c, const struct store_q
 	}
 	store_upload_free(&u);
 	loop_fake_run(loop);
-	/* Of an upload that was not taken, the change has it. */
+	/* An upload that the store did not take still belongs to the change. */
 	store_change_free(&c);
 	loop_fake_run(loop);
 	loop_free(&loop);
@@ -235,7 +235,7 @@ look_at(struct server_quota *q, struct str name)
 		err = tell(q, account);
 		store_account_unref(&account);
 	}
-	/* Somebody else did it, or there is nobody any more. */
+	/* Another thread did it, or the account is gone. */
 	if (err == TS_OK || err == TS_CONDITION || err == TS_EXISTS || err == TS_NOT_FOUND)
 		return;
 	log_msg(LOG_WARNING, NULL, "quota: %.*s could not be warned: %s", STR_ARG(name),

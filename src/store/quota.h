@@ -10,7 +10,7 @@
  * without one, the source's value: the configuration's.
  *
  * The lane decides whether there is room, against the head, when it prepares the change: so no two
- * changes can fill the same room.  A change without room ends with TS_LIMIT, and `limit` names the
+ * changes can use the same room.  A change without room ends with TS_LIMIT, and `limit` names the
  * resource (STORE_LIMIT_QUOTA_...).  This applies to APPEND, COPY and MOVE into another root (all
  * of their messages or none, whatever pieces they take), CREATE, and RENAME of INBOX.  Changes that
  * only remove or replace always work, and a limit below the usage removes nothing.
@@ -54,7 +54,7 @@ bool store_quota_mailbox(
     struct store_account *account, struct str mailbox, struct store_quota_root *root_r);
 /* The same of a mailbox that is loaded, whatever its name is now. */
 bool store_quota_of(struct store_mailbox *mailbox, struct store_quota_root *root_r);
-/* Appends the name of a mailbox's root; the other returns false if a root is no mailbox's. */
+/* Appends the name of a mailbox's root; the other returns false if a root is not a mailbox's. */
 void store_quota_root_name(struct str mailbox, struct buf *out);
 bool store_quota_root_mailbox(struct str root, struct str *mailbox_r);
 /*
@@ -103,7 +103,7 @@ struct store_quota_source {
 	unsigned slack; /* usage must fall this many percent below a level to leave it */
 };
 /* BLOCKING, short.  NULL: no source.  Copies it; it applies at once, to accounts in memory as well.
- * After the return nobody calls the previous source. */
+ * After it returns, the previous source is not called any more. */
 void store_quota_source(struct store *store, const struct store_quota_source *source);
 
 /* ---- warnings ---- */

@@ -7,18 +7,18 @@
 #include "mail/header.h"
 #include "mail/section.h"
 
-/* Fields are selected from a header in pieces of this size: no more than that waits for the end of
- * a field. */
+/* Fields are selected from a header in pieces of this size, so at most this much waits for the end
+ * of a field. */
 #define HEADER_PIECE (64u * 1024)
 /* A piece that continues in a nearly full window gets at least this many bytes, to make
  * progress. */
 #define PIECE_LEAST 4096u
-/* So much of a message is looked at to see whether its header is ASCII. */
+/* Bytes at the front of a message that are examined for a header in ASCII. */
 #define FRONT 16384u
-/* After so many items, and after each message, it is asked whether to go on. */
+/* enough() is called after this many items and after each message. */
 #define ASKED_ITEMS 8u
 
-/* What became of an item; ITEM_NONE: there is nothing to say. */
+/* The outcome of an item; ITEM_NONE: nothing is sent for it. */
 enum done { ITEM_DONE, ITEM_MORE, ITEM_FAILED, ITEM_NONE };
 
 unsigned
@@ -217,7 +217,7 @@ read_exactly(struct imap_render *r, uint64_t off, uint64_t len, struct buf *out)
 }
 
 /* RFC 9051 section 4.3.1: only a literal8 may hold NUL.  NULs from an APPEND or an import are sent
- * as 0x80 in all others, so that offsets and sizes stay; BINARY sends them unchanged. */
+ * as 0x80 in all others, which keeps offsets and sizes; BINARY sends them unchanged. */
 static void
 hide_nul(struct str bytes)
 {
@@ -294,7 +294,7 @@ source_rewind(struct imap_render *r)
 	    .not = r->items[r->item].section.what == WIRE_SECTION_HEADER_FIELDS_NOT};
 }
 
-/* The size is known: puts the name, the size, and from now on the bytes. */
+/* Once the size is known, puts the name and the size; the bytes follow. */
 static void
 source_head(struct imap_render *r)
 {
@@ -316,8 +316,8 @@ source_head(struct imap_render *r)
 
 /* ---- surrogates (RFC 6858) */
 
-/* Is the header ASCII?  By what is at the front of the message, which is kept, so that it is not
- * read twice.  False: it is not, or is not there as a whole. */
+/* Returns whether the header is ASCII, judging by the front of the message, which is kept so that
+ * it is read only once.  A header that does not fit into the front counts as not ASCII. */
 static bool
 has_ascii_header(struct imap_render *r)
 {
@@ -348,7 +348,7 @@ keep_lone(uint32_t uid, enum ts_err err, struct str summary, void *arg)
 	return true;
 }
 
-/* The summary of a message alone, where the window's are not read. */
+/* Opens the summary of this message alone, if the window's are not read. */
 static bool
 open_lone(struct imap_render *r)
 {
@@ -359,7 +359,8 @@ open_lone(struct imap_render *r)
 	return r->summary_open;
 }
 
-/* Is the message at hand told as one?  A header that only its parts have in UTF-8 makes none. */
+/* Returns whether the current message is sent as a surrogate: not if only the headers of its parts
+ * have UTF-8. */
 static bool
 tells_surrogate(struct imap_render *r)
 {
@@ -382,8 +383,8 @@ note_surrogate(struct imap_render *r)
 	roaring_bitmap_add(r->downgraded, r->messages[r->message].record.uid);
 }
 
-/* Finds the header of the first part that ends after `at`: source.part.  What is inside a
- * message/global may be UTF-8: its type says so. */
+/* Finds the first header that ends after `at`, and sets source.part.  Skips what is inside a
+ * message/global: that type may contain UTF-8. */
 static bool
 next_header(struct imap_render *r, uint64_t at, struct mail_range *range_r)
 {
@@ -403,7 +404,7 @@ next_header(struct imap_render *r, uint64_t at, struct mail_range *range_r)
 	return false;
 }
 
-/* Returns whether a header in the range differs from the message's. */
+/* Returns whether the range includes a header that a surrogate may change. */
 static bool
 has_header(struct imap_render *r, struct mail_range range)
 {
@@ -426,8 +427,7 @@ header_piece(struct imap_render *r, struct str bytes, bool last, struct buf *out
 	s->header = (struct mail_surrogate){0};
 }
 
-/* Gets the next piece of the message, with headers replaced by those of its surrogate if that is
- * sent. */
+/* Gets the next piece of the message, with the headers of its surrogate if one is sent. */
 static enum ts_err
 source_raw(struct imap_render *r, uint64_t len, struct buf *out)
 {
@@ -456,8 +456,8 @@ source_raw(struct imap_render *r, uint64_t len, struct buf *out)
 	return err;
 }
 
-/* Gets the next piece of a header from which fields are selected; they are the message's, converted
- * to those of its surrogate. */
+/* Gets the next piece of a header from which fields are selected.  For a surrogate they are
+ * selected first, then converted. */
 static enum ts_err
 source_chosen(struct imap_render *r, uint64_t len, struct buf *out)
 {
@@ -476,8 +476,8 @@ source_chosen(struct imap_render *r, uint64_t len, struct buf *out)
 	return err;
 }
 
-/* For a surrogate: returns how many bytes up to the next header are unchanged.  They need not be
- * read to know how many they are. */
+/* For a surrogate: returns how many bytes before the next header are unchanged, and can be counted
+ * without reading them. */
 static uint64_t
 plain_front(struct imap_render *r)
 {
@@ -525,7 +525,7 @@ source_read(struct imap_render *r, uint64_t most, struct buf *out)
 	return err;
 }
 
-/* Sends those bytes of the literal that are wanted. */
+/* Sends the requested bytes of the literal. */
 static void
 source_send(struct imap_render *r, struct str bytes)
 {
@@ -563,7 +563,7 @@ measured(struct imap_render *r, struct str all)
 		return source_ended(r);
 	}
 	source_head(r);
-	if (s->active && all.n == s->size) { /* it is at hand */
+	if (s->active && all.n == s->size) { /* read already */
 		source_send(r, all);
 		return source_ended(r);
 	}
@@ -685,7 +685,7 @@ put_section(struct imap_render *r, const struct wire_fetch_item *item)
 
 /* ---- items, messages */
 
-/* Puts what was made at delivery. */
+/* Puts a text that was made at delivery. */
 static void
 put_made(
     struct imap_render *r, struct str text, bool (*surrogate)(struct str text, struct buf *out))
@@ -772,7 +772,7 @@ imap_render_needs_of(const struct imap_render *r, const struct store_message *re
 	return needs;
 }
 
-/* An extension's. */
+/* Puts an extension's item. */
 static enum done
 put_other(struct imap_render *r, const struct wire_fetch_item *item)
 {
@@ -868,8 +868,8 @@ message_failed(struct imap_render *r)
 	next_message(r);
 }
 
-/* This command set \Seen: sends FLAGS, and what goes with it (RFC 7162 section 3.2.4), even if not
- * requested. */
+/* Called if this command set \Seen: sends FLAGS, and what goes with it (RFC 7162 section 3.2.4),
+ * even if not requested. */
 static void
 tell_seen(struct imap_render *r)
 {
@@ -918,7 +918,7 @@ do_one_piece(struct imap_render *r)
 bool
 imap_render_run(struct imap_render *r, bool (*enough)(void *arg), void *arg)
 {
-	/* What was rendered before has been handed over. */
+	/* The caller has sent what was rendered before. */
 	r->message_start = r->out.n == 0 && r->begun ? SIZE_MAX : r->message_start;
 	while (r->message < r->count && r->out.n < IMAP_RENDER_PIECE && !r->broken) {
 		if (r->message == r->summaries_end)

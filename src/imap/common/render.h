@@ -4,21 +4,20 @@
 /*
  * Render: FETCH responses for a window of messages, in pieces of bounded size.
  *
- * The window (records and sequence numbers) is filled on the loop; what needs only memory is
- * rendered there, by imap_render_run() with needs 0.  With summaries or bodies imap_render_run()
- * runs on a worker: it reads the mailbox's state through the store, and of the connection only the
- * view, which nobody changes while its command is in progress.
+ * The loop fills the window (records and sequence numbers), and renders it if the items need
+ * nothing more: imap_render_run() with needs 0.  For summaries or bodies imap_render_run() runs on
+ * a worker: it reads the mailbox's state through the store, and of the connection only the view,
+ * which does not change while a command is in progress.
  *
- * Contents of literals are read in pieces.  If the size is not known from the summary (BINARY,
- * HEADER.FIELDS), all of it is processed twice: measured, then sent.  What fits into one piece is
- * read once.
+ * Literals are read in pieces.  If the summary does not say how long one is (BINARY,
+ * HEADER.FIELDS), it is processed twice: to measure it, and to send it.  One that fits into a piece
+ * is read once.
  *
- * Messages that others expunge meanwhile can still be read, by the command's hold; one that could
- * not be kept sets `expunged`.
+ * The command's hold keeps messages readable that others expunge meanwhile; one that could not be
+ * kept sets `expunged`.
  *
- * A message whose summary or body cannot be read gets no response at all (sets `failed`).  If that
- * is found in the middle of a literal of which a part was already handed over, nothing valid can be
- * sent any more: `broken`.
+ * A message whose summary or body cannot be read gets no response and sets `failed`.  If the read
+ * fails after part of a literal was handed over, nothing valid can follow: `broken`.
  */
 #include "imap/cmd.h"
 #include "mail/fields.h"
@@ -32,7 +31,7 @@
 struct imap_render_message {
 	struct store_message record;
 	uint32_t seq;
-	bool tell_flags; /* send FLAGS too, though not requested: this command set \Seen */
+	bool tell_flags; /* send FLAGS even if not requested: this command set \Seen */
 	size_t summary_off, summary_n; /* in `summaries` */
 	enum ts_err summary_err;
 };
@@ -49,7 +48,7 @@ struct imap_render {
 	size_t item_count;
 	unsigned needs;                      /* of the current window */
 	bool has_flags, has_uid, has_modseq; /* among the items */
-	bool surrogates; /* messages with UTF-8 in their header are told as such */
+	bool surrogates; /* send messages with UTF-8 in their header as surrogates */
 	bool may_need;   /* more, for some messages: imap_render_needs_of() */
 
 	/* the window */
@@ -57,17 +56,17 @@ struct imap_render {
 	size_t window;                        /* at most IMAP_RENDER_WINDOW */
 	size_t count;
 	struct imap_keywords *keywords; /* as of the window's moment; NULL: no flags are sent */
-	struct buf summaries;           /* of messages up to ... */
-	size_t summaries_end;           /* ... this one, read in pieces */
+	struct buf summaries;           /* of the messages before summaries_end: read in pieces */
+	size_t summaries_end;
 
 	/* position: message, item, bytes of a literal */
 	size_t message, item;
-	bool begun;           /* its response has a head */
+	bool begun;           /* the head of its response was printed */
 	size_t message_start; /* in out, if begun; SIZE_MAX: partly handed over */
 	struct mail_summary summary;
 	bool summary_open;
-	/* Where surrogates are told and summaries are not asked for: the front of the message, by
-	 * which it is seen that its header is ASCII, or else its own summary. */
+	/* If surrogates may be sent and no summaries are read: the front of the message, which
+	 * shows whether its header is ASCII, and otherwise the message's own summary. */
 	struct buf front, lone;
 	bool front_read;
 	enum ts_err front_err;
@@ -75,10 +74,10 @@ struct imap_render {
 		enum imap_render_way { IMAP_AS_IS, IMAP_DECODED, IMAP_CHOSEN } way;
 		bool active, measuring, size_only;
 		uint64_t begin, len; /* range in the blob */
-		uint64_t done;       /* of these: bytes read */
-		uint64_t size;       /* resulting size, as far as measured */
+		uint64_t done;       /* bytes of it that were read */
+		uint64_t size;       /* resulting size, as measured so far */
 		bool nul;
-		uint64_t skip, take; /* of the result: still to be skipped, to be sent */
+		uint64_t skip, take; /* bytes of the result still to skip, to send */
 		enum mail_encoding encoding;
 		struct mail_decoder decoder;
 		struct mail_choice choice;
@@ -107,11 +106,11 @@ imap_claimed(const struct wire_fetch_item *item)
 	return item->ext;
 }
 
-/* Returns the mask of enum imap_needs that an item has. */
+/* Returns what an item needs: a mask of enum imap_needs. */
 unsigned imap_render_needs(const struct wire_fetch_item *item);
-/* The same of a message, of extensions' items. */
+/* Returns what the extensions' items need of this message beyond that. */
 unsigned imap_render_needs_of(const struct imap_render *r, const struct store_message *record);
-/* Sets the items, which must stay, as what is in arena a. */
+/* Sets the items, which must stay valid, and with them arena a. */
 void imap_render_items(
     struct imap_render *r, struct arena *a, const struct wire_fetch_item *items, size_t n);
 /* BLOCKING unless needs is 0.  Renders until the window is done (message == count) or out has a

@@ -2,11 +2,11 @@
 /*
  * COMPRESS=DEFLATE (RFC 4978).
  *
- * The layer (net/deflate.h) is the login's, above that of SASL, so UNAUTHENTICATE ends it and
- * PROXYAUTH hands it on (imap/layer.h).  RFC 4978 section 5 has the command in authenticated state:
- * before login it is BAD, and not announced.
+ * The layer (net/deflate.h) belongs to the login and lies above the SASL layer, so UNAUTHENTICATE
+ * ends it and PROXYAUTH passes it on (imap/layer.h).  RFC 4978 section 5 defines the command for
+ * authenticated state: before login it is BAD and not announced.
  *
- * The layer's memory is reserved for as long as it is on: limits.connection_memory.
+ * While the layer is active, its memory counts towards limits.connection_memory.
  */
 #include "wire/ext/compress.h"
 #include "imap/ext/list.h"
@@ -17,7 +17,8 @@ struct settings {
 	int64_t level;
 };
 
-/* Never with this server's TLS, which does not compress; section 3 wants it to be told apart. */
+/* Always false with this server's TLS, which does not compress; section 3 requires a reply of its
+ * own. */
 static bool
 tls_compresses(const struct imap_conn *conn)
 {

@@ -3,14 +3,14 @@
  * OBJECTID (RFC 8474): ids that stay the same when a mailbox is renamed or a message is copied or
  * moved.
  *
- * EMAILID is that of the message's bytes, which copies share; MAILBOXID that of the mailbox.
- * THREADID is a function of the message alone, so it never changes, needs no index, and is the same
- * in all mailboxes: the hash of the Message-ID that begins the thread, which is the first of
- * References, else In-Reply-To, else the message's own.  A message without any is a thread by
- * itself, under an id like its EMAILID.
+ * EMAILID identifies the message's bytes, which copies share; MAILBOXID the mailbox.  THREADID is a
+ * function of the message alone, so it never changes, needs no index, and is the same in all
+ * mailboxes: a hash of the Message-ID that begins the thread, which is the first in References,
+ * else in In-Reply-To, else the message's own.  A message with none of these is a thread by itself,
+ * with an id made like its EMAILID.
  *
- * What was brought back from a backup has the ids that it had (sections 4 and 5.1): a mailbox's is
- * stored, and so are those of a message, in its summary, which is read for such messages only.
+ * Mailboxes and messages restored from a backup keep their ids (sections 4 and 5.1).  A mailbox's
+ * is stored as a property, a message's two in its summary, which is read for such messages only.
  */
 #include "wire/ext/objectid.h"
 #include "imap/cmd.h"
@@ -29,7 +29,7 @@ first_word(struct str ids)
 	return word;
 }
 
-/* Returns an empty string if it has none of these fields. */
+/* Returns the Message-ID that begins the thread; empty if the message has none of these fields. */
 static struct str
 thread_root(const struct mail_summary *summary)
 {
@@ -93,7 +93,8 @@ store_of(const struct imap_box *box)
 	return store_account_store(store_mailbox_account(box->mailbox));
 }
 
-/* number: the blob of the id; 0, which no blob has: the id matches nothing. */
+/* Sets key->number to the blob of the id, or to 0, which no blob has, if the id is not of a blob
+ * here. */
 static void
 begin_email(struct wire_key *key, const struct imap_box *box, int64_t now)
 {
@@ -102,7 +103,7 @@ begin_email(struct wire_key *key, const struct imap_box *box, int64_t now)
 		key->number = 0;
 }
 
-/* Of one whose ids are not stored the number says it. */
+/* A message without stored ids is compared by its blob's number. */
 static bool
 has_id(const struct wire_key *key, char letter, const struct store_message *record,
     const struct mail_summary *summary)

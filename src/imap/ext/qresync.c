@@ -3,14 +3,14 @@
  * QRESYNC (RFC 7162 section 3.2): sends a returning client everything it missed, in one command,
  * and VANISHED instead of EXPUNGE (imap/box/sync.c).
  *
- * VANISHED (EARLIER) never contains a UID of the view: a plain VANISHED reports that in its time
- * and shifts the sequence numbers.  doc/store.md says how far back single expunges are remembered;
- * a client that asks for earlier ones gets all UIDs that are not there.
+ * VANISHED (EARLIER) never contains a UID of the view: a plain VANISHED reports it later, and
+ * shifts the sequence numbers.  doc/store.md says how far back single expunges are remembered; a
+ * client that asks for earlier ones gets all UIDs that do not exist.
  */
 #include "imap/cmd.h"
 #include "wire/cmd/condstore.h"
 
-#define MATCH_RANGES 1000u /* match data ranges to use, from the last backwards */
+#define MATCH_RANGES 1000u /* ranges of match data to use, from the last backwards */
 
 static void
 enable_qresync(struct imap_conn *conn)
@@ -72,7 +72,8 @@ look_for_missed(struct imap_cmd *cmd, uint64_t since, const struct wire_set *kno
 	uids = known_uids(known != NULL ? known : &all, counters.uidnext - 1);
 	store_mailbox_changed_since(box->mailbox, since, m->changed);
 	if (store_mailbox_expunged_since(box->mailbox, since, m->vanished) > since)
-		roaring_bitmap_overwrite(m->vanished, uids); /* section 3.2.6: all UIDs not there */
+		roaring_bitmap_overwrite(
+		    m->vanished, uids); /* section 3.2.6: all that do not exist */
 	store_mailbox_read_end(box->mailbox);
 	roaring_bitmap_and_inplace(m->vanished, uids);
 	roaring_bitmap_andnot_inplace(m->vanished, box->uids);
@@ -97,7 +98,7 @@ tell_vanished(struct imap_conn *conn, struct missed *m)
 
 /* ---- UID FETCH (CHANGEDSINCE n VANISHED) */
 
-/* As it was sent; p NULL: it was not. */
+/* Returns the value as it was sent; p == NULL: none was. */
 static struct str
 changedsince(const struct wire_fetch *args)
 {
@@ -165,7 +166,7 @@ static uint32_t
 matched_uid(const struct imap_box *box, const struct wire_qresync *q)
 {
 	size_t i = q->numbers.n, k = q->uids.n;
-	uint32_t number, uid, in_numbers = 0, in_uids = 0; /* left of the current ranges */
+	uint32_t number, uid, in_numbers = 0, in_uids = 0; /* remaining in the current ranges */
 
 	for (uint32_t n = 0; n < MATCH_RANGES; n++) {
 		uint32_t count, found;

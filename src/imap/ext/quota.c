@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * QUOTA (RFC 9208): QUOTA=RES-STORAGE, QUOTA=RES-MESSAGE, QUOTA=RES-MAILBOX and QUOTASET.  Roots,
- * limits and who is refused are the store's (store/quota.h); refusals are [OVERQUOTA] in the tagged
- * NO of whatever makes more of something (imap/respond.c).
+ * QUOTA (RFC 9208): QUOTA=RES-STORAGE, QUOTA=RES-MESSAGE, QUOTA=RES-MAILBOX and QUOTASET.  The
+ * store has the roots and limits and decides what is refused (store/quota.h).  A command that would
+ * exceed a limit gets a tagged NO [OVERQUOTA] (imap/respond.c).
  *
- * Names of roots: that of an account is "", that of a mailbox with limits of its own
- * "mailbox/NAME"; in a namespace its prefix stands before either.  Every mailbox is in its
- * account's root, limited or not.
+ * The root of an account is named "", that of a mailbox with limits of its own "mailbox/NAME"; in a
+ * namespace both begin with its prefix.  Every mailbox is in its account's root, limited or not.
  *
- * Who may what (section 6): GETQUOTAROOT takes "r" of the mailbox, there or not, and so does
- * GETQUOTA of its root.  The root of an account is shown to whoever acts as themselves, and to
- * others if their grant has "r".  SETQUOTA is for administrators, and for who acts under a grant
- * with "a": users may all in their own mailboxes, but to give themselves more room.
+ * Rights (section 6): GETQUOTAROOT needs "r" on the mailbox, whether it exists or not, and so does
+ * GETQUOTA of the mailbox's root.  An account's root is visible to the user, and to those who act
+ * for the user if their grant has "r".  SETQUOTA is for administrators and for those who act under
+ * a grant with "a": users have every right in their own mailboxes, but may not give themselves more
+ * room.
  *
- * SETQUOTA replaces all limits of a root (section 4.1.3).  An account for which a resource is not
- * named has no limit of it then, whatever the configuration says of others; a mailbox for which
- * none is named is no root any more.  A mailbox becomes one by SETQUOTA of its root.
+ * SETQUOTA replaces all limits of a root (section 4.1.3).  For an account, a resource that is not
+ * named becomes unlimited, whatever the configuration says; a mailbox for which none is named stops
+ * being a root.  SETQUOTA of a mailbox's root makes the mailbox a root.
  *
- * Limits are hard, so an untagged [OVERQUOTA] (section 4.3.1) is rare: whoever selects a mailbox
- * learns that there is more in it, or in its account, than a limit allows, which was lowered.
+ * Limits are hard, so an untagged [OVERQUOTA] (section 4.3.1) is rare: SELECT sends it if the
+ * mailbox or its account exceeds a limit that was lowered.
  */
 #include "wire/ext/quota.h"
 #include "imap/hide.h"
@@ -27,14 +27,14 @@
 struct root {
 	struct str name; /* as the client knows it */
 	struct store_account *account;
-	struct str mailbox; /* as in the store, of which it is the root; p == NULL: the account's */
-	struct str path;    /* the same as the client knows it */
-	unsigned rights;    /* of the login in that mailbox */
+	struct str mailbox; /* as the store names it; p == NULL: the account's root */
+	struct str path;    /* its name as the client knows it */
+	unsigned rights;    /* what the login may do in that mailbox */
 };
 
 /* ---- roots */
 
-/* Of the mailbox at place; with its prefix if it is not the account's. */
+/* Returns the name of the root of a place: the account's, or the mailbox's own. */
 static struct str
 root_name(struct imap_cmd *cmd, const struct imap_place *place, bool account)
 {
@@ -62,13 +62,13 @@ joined(struct imap_cmd *cmd, struct str prefix, struct str name)
 	return path;
 }
 
-/* May the login see what the account of this place has in all? */
+/* Returns whether the login may see the usage of the whole account. */
 static bool
 sees_account(const struct imap_login *login, const struct imap_place *place)
 {
 	if (place->account == NULL)
 		return false;
-	if (place->prefix.n > 0) /* somebody else's: that it may see anything at all */
+	if (place->prefix.n > 0) /* another user's */
 		return (place->rights & AUTH_RIGHT_READ) != 0;
 	return login->grant == NULL || (login->grant->rights & AUTH_RIGHT_READ) != 0;
 }
@@ -79,7 +79,7 @@ no_such_root(struct imap_cmd *cmd)
 	return cmd_no(cmd, "NONEXISTENT", N_("No such quota root"));
 }
 
-/* False: a tagged NO was set.  What is hidden from the login is not there. */
+/* Returns false after a tagged NO.  A root that is hidden from the login does not exist for it. */
 static bool
 find_root(struct imap_cmd *cmd, struct str name, struct root *root_r)
 {
@@ -107,7 +107,7 @@ find_root(struct imap_cmd *cmd, struct str name, struct root *root_r)
 	}
 }
 
-/* What is limited of it, and by how much it is used. */
+/* Prints the limited resources of a root and their usage. */
 static void
 print_quota(struct imap_cmd *cmd, struct str name, const struct store_quota_root *seen)
 {
@@ -181,7 +181,7 @@ cmd_getquotaroot(struct imap_cmd *cmd)
 
 /* ---- SETQUOTA */
 
-/* May it anywhere? */
+/* Returns whether the login may set the quota of any root. */
 static bool
 sets_quota(const struct imap_conn *conn)
 {
@@ -200,13 +200,13 @@ may_set(const struct imap_conn *conn, const struct root *root)
 		return true;
 	if (!sets_quota(conn))
 		return false;
-	/* The account has all mailboxes, so the grant must have, too. */
+	/* An account's root covers all its mailboxes, so the grant must cover them, too. */
 	if (root->mailbox.p != NULL)
 		return (root->rights & AUTH_RIGHT_ADMINISTER) != 0;
 	return login->grant->mailbox_count == 0 && root->name.n == 0;
 }
 
-/* NULL, or what is wrong. */
+/* Returns NULL, or a text for the client that says what is wrong. */
 static const char *
 wish_of(const struct wire_quota *args, bool mailbox, struct store_quota_wish *wish)
 {
@@ -304,7 +304,7 @@ tell_over(struct imap_conn *conn)
 		    N_("There is more here than your quota allows"));
 }
 
-/* ---- STATUS (section 4.1.4; DELETED is in IMAP4rev2, too: imap/common/status.c) */
+/* ---- STATUS (section 4.1.4; DELETED is also part of IMAP4rev2: imap/common/status.c) */
 
 static void
 print_deleted_storage(struct imap_conn *conn, const struct store_account *account,

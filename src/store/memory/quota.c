@@ -149,7 +149,7 @@ quota_ask_source(struct store_account *a)
 		atomic_store(&a->quota_base[r], quota.limit[r]);
 }
 
-/* Asks without the shard's mutex, which those wait for who look for an account: the source may have
+/* Asks without holding the shard's mutex, for which look-ups of accounts wait: the source may have
  * many rules. */
 static void
 ask_for_shard(struct shard *shard)

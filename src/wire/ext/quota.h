@@ -5,19 +5,20 @@
  * QUOTA both ways (RFC 9208 section 7).  GETQUOTAROOT names a mailbox: wire_mailbox_parse() and
  * wire_mailbox_print() (wire/cmd/mailbox.h).
  *
- * Names of roots are UTF-8 here, and spelled as names of mailboxes are, since they may have some in
- * them: in modified UTF-7 where UTF-8 is not spoken.  To a client they are any string.
+ * Names of roots are UTF-8 here.  On the wire they are encoded as names of mailboxes are, since
+ * they may contain them: in modified UTF-7 unless UTF-8 is accepted.  To a client they are opaque
+ * strings.
  */
 #include "wire/out.h"
 
 struct wire_quota_resource {
 	struct str name; /* in capitals: STORAGE, MESSAGE, … */
-	uint64_t usage;  /* of STORAGE in units of 1,024 octets, as the limit */
+	uint64_t usage;  /* STORAGE in units of 1,024 octets, like the limit */
 	uint64_t limit;
 };
 
 struct wire_quota {
-	struct str root; /* may be empty; p == NULL: in no known encoding */
+	struct str root; /* may be empty; p == NULL: invalid encoding */
 	struct wire_quota_resource *v;
 	size_t n;
 };
