@@ -7,7 +7,7 @@
  * thread looks at the account, and one change adds the message to INBOX and records the level, so
  * each crossing gets one message, whatever happens in between.  If the server stops first, or too
  * many accounts wait, the store calls again after the account's next change.  Once the change is
- * durable, the command gets it (quota_command.c), which reserved room for it before.
+ * durable, the command gets it (quota_command.c), whose queue had room before.
  */
 #include <unistd.h>
 

@@ -3,8 +3,8 @@
 #define SERVER_QUOTA_COMMAND_H
 /*
  * The command that is run when an account reaches a level of its quota (quota.warn_command).  The
- * helper runs it, once for each resource; threads of ours wait for that, so many at once, and a
- * queue has the rest.
+ * helper runs it, once for each resource.  A limited number of threads wait for it, and a queue
+ * holds the rest.
  */
 #include "auth/helper/helper.h"
 #include "server/config/quota.h"
@@ -18,9 +18,10 @@ void quota_command_free(struct quota_command **command);
 /* Any thread; applies to what is added from now on. */
 void quota_command_configure(struct quota_command *command, const struct quota_settings *settings);
 
-/* For one thread: whether all levels of one account would find room; logs when they do not. */
+/* Returns whether the queue has room for all levels of an account; logs if not.  Call it from one
+ * thread only. */
 bool quota_command_has_room(struct quota_command *command);
-/* Adds each level that was reached.  Does not block.  There must be room. */
+/* Adds each level that was reached.  Does not block.  The queue must have room. */
 void quota_command_run(
     struct quota_command *command, struct str user, const struct store_quota_levels *levels);
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A plan on one site. */
+/* Carries out a plan on one site. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -14,8 +14,8 @@
 #include "toy.h"
 #include "zip.h"
 
-/* ---- nothing is random: what is drawn in a step is the same on both sites, and so is the date
- * where no clock of the site's is asked (grants) */
+/* ---- nothing is random: random numbers depend on the step only, so both sites draw the same.  So
+ * do they get the same date where code asks the system's clock (grants). */
 
 static uint64_t drawn;
 
@@ -38,7 +38,7 @@ arm_stop_calendar(void)
 	struct timespec now;
 
 	(void)clock_gettime(CLOCK_REALTIME, &now);
-	date = now.tv_sec + 3600; /* certificates that are made from now on are valid by then */
+	date = now.tv_sec + 3600; /* later than the start of any certificate made from now on */
 }
 
 int
@@ -64,10 +64,10 @@ struct line { /* a connection */
 	enum transport transport;
 	bool layered, ended;
 	struct zip *zip;   /* compression, in that layer if it is on; NULL: none */
-	struct buf zipped; /* out of the layer, still compressed */
-	struct buf text;   /* that was not sent yet */
-	struct buf got;    /* by this group of steps */
-	struct buf kept;   /* what is told again on a connection of one's own: ID */
+	struct buf zipped; /* from the layer, still compressed */
+	struct buf text;   /* not sent yet */
+	struct buf got;    /* received in this group of steps */
+	struct buf kept;   /* to repeat on a login's own connection: ID */
 };
 
 struct arm {
@@ -79,7 +79,7 @@ struct arm {
 	struct lmtp_loop ll;
 	struct stream_fake *lmtp_fake;
 	struct line lines[SLOTS];
-	size_t group; /* where the group of steps began */
+	size_t group; /* first step of the group */
 	size_t *later, later_n;
 	struct buf *record;
 };
@@ -99,7 +99,7 @@ put_entry(struct arm *arm, size_t step, enum slot slot, struct str text)
 	buf_str(arm->record, text);
 }
 
-/* What has come, out of the layers if there are any. */
+/* Takes what was received, unwrapped from its layers. */
 static void
 hear(struct arm *arm, enum slot slot)
 {
@@ -117,7 +117,7 @@ hear(struct arm *arm, enum slot slot)
 	out->n = 0;
 	if (line->zip != NULL) {
 		zip_unwrap(line->zip, &line->zipped, &line->got);
-		if (zip_over(line->zip)) { /* what is after it is bare */
+		if (zip_over(line->zip)) { /* what follows is uncompressed */
 			buf_str(&line->got, buf_as_str(&line->zipped));
 			line->zipped.n = 0;
 		}
@@ -132,7 +132,7 @@ hear(struct arm *arm, enum slot slot)
 
 enum { WHOLE, BYTES, ENDS, ANYWHERE, WAYS };
 
-/* Both arms cut in ways of their own. */
+/* Sends bytes in segments, cut differently by each arm. */
 static void
 push(struct arm *arm, enum slot slot, struct str bytes)
 {
@@ -158,7 +158,8 @@ push(struct arm *arm, enum slot slot, struct str bytes)
 	}
 }
 
-/* Ways to end compression; partial flushes allow nothing after them in the same write. */
+/* Picks a way to end compression, except partial flushes: nothing may follow one in the same
+ * write. */
 static enum zip_last
 some_end(const struct arm *arm)
 {
@@ -245,7 +246,7 @@ connect_slot(struct arm *arm, enum slot slot)
 	}
 }
 
-/* A connection of one's own, which knows what a switch leaves as it is. */
+/* Replaces the connection by a login's own, and repeats there what survives a switch. */
 static void
 renew(struct arm *arm, enum slot slot)
 {
@@ -263,7 +264,7 @@ renew(struct arm *arm, enum slot slot)
 
 /* ---- steps */
 
-/* The last ID counts; what a front tells in it is of the turn, and goes. */
+/* Remembers the last ID; one with data of a front belongs to the turn, and ends with it. */
 static void
 keep_name(struct line *line, struct str text)
 {
@@ -272,7 +273,7 @@ keep_name(struct line *line, struct str text)
 		buf_str(&line->kept, text);
 }
 
-/* Where PROXYAUTH leaves compression on, a connection of one's own begins it again. */
+/* Logs in where the other arm uses PROXYAUTH.  That keeps compression, so begin it again here. */
 static void
 enter(struct arm *arm, const struct op *op)
 {
@@ -345,8 +346,8 @@ do_op(struct arm *arm, const struct op *op)
 	}
 }
 
-/* "a7 OK [CAPABILITY …] text": PROXYAUTH and a login say another text, and under a layer that it
- * makes a login has no capabilities there. */
+/* Cuts "a7 OK [CAPABILITY …] text" down to what must be equal: the text of PROXYAUTH is not that of
+ * a login, and a login that begins a layer sends no capabilities there. */
 static void
 cut_proxied(struct buf *got, const struct op *op)
 {
@@ -397,7 +398,7 @@ end_group(struct arm *arm, size_t step, const struct op *last)
 	}
 }
 
-/* The next step that is not left out; plan->n: none. */
+/* Returns the next step that was not dropped; plan->n: none. */
 static size_t
 next_of(const struct plan *plan, size_t i)
 {
@@ -407,7 +408,7 @@ next_of(const struct plan *plan, size_t i)
 	return i;
 }
 
-/* Returns the step behind the group. */
+/* Returns the step after the group. */
 static size_t
 run_group(struct arm *arm, size_t i)
 {
@@ -428,8 +429,8 @@ run_group(struct arm *arm, size_t i)
 	}
 }
 
-/* What the distant user does comes some steps later when nobody switches: whoever is told of what
- * somebody else did last, by whatever two connections have in common, is told something else. */
+/* Without switching, the distant user's steps run some steps later.  If anything but the store lets
+ * one connection see what another did last, the sites then differ. */
 static void
 run_later(struct arm *arm)
 {
@@ -466,7 +467,7 @@ run_all(struct arm *arm)
 			i = skip_group(plan, i);
 			continue;
 		}
-		if (op->slot == SLOTS) /* time, or settings: they are the same for all */
+		if (op->slot == SLOTS) /* time and settings are the same for all */
 			run_later(arm);
 		i = run_group(arm, i);
 		if (random_below(&rng, 5) == 0)
@@ -521,7 +522,7 @@ put_rows(struct engine *engine, struct buf *out)
 	(void)engine_blob_each(engine, put_blob, &b);
 }
 
-/* All that is on disk. */
+/* Records everything on disk. */
 static void
 put_state(struct arm *arm)
 {

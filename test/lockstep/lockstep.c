@@ -3,13 +3,12 @@
  * usage: test_lockstep FOLDER COMMANDS    plans of some hundred commands each, from TURNSTONE_SEED
  * on; with TURNSTONE_LONG 100,000 commands test_lockstep FOLDER nets
  *
- * Two equal sites in lockstep (see lockstep.h).  What a client is told must not depend on whether
- * the login has a connection of its own, and neither may what the store has at the end.  FOLDER has
- * commands.txt.  Each capability and each word of the registry must have been used, unless COMMANDS
- * are few.
+ * Two equal sites in lockstep (see lockstep.h).  Neither what a client is told nor what the store
+ * has at the end may depend on whether a login has its own connection.  FOLDER has commands.txt.
+ * Each capability and each word of the registry must have been used, unless COMMANDS are few.
  *
  * A failure prints the plan's seed (TURNSTONE_SEED=n test_lockstep FOLDER 1 repeats it), the step
- * with both answers, and a plan made shorter that fails, too.
+ * with both answers, and a shorter plan that still fails.
  *
  * "nets": with each bug planted (test/reset/stain.h) the sites must differ.
  */
@@ -29,12 +28,12 @@
 #include "stain.h"
 
 #define SEED 20260115
-#define COMMANDS 250 /* of a plan */
+#define COMMANDS 250 /* in a plan */
 #define LONG 100000
-#define WHOLE 4000  /* that use each word */
-#define MORE 100    /* plans */
-#define PLANS 16    /* that see a planted bug */
-#define SHRINKS 150 /* runs, at most */
+#define WHOLE 4000  /* from this many on each word must be used */
+#define MORE 100    /* extra plans for words not used yet */
+#define PLANS 16    /* plans to find a planted bug */
+#define SHRINKS 150 /* runs at most to make a plan shorter */
 
 struct entry {
 	uint32_t step, slot;
@@ -48,7 +47,7 @@ struct record {
 	bool crashed;
 };
 
-static bool quiet_errors; /* while a plan is made shorter */
+static bool quiet_errors; /* while plans are run only to see whether they fail */
 
 static void
 sink(enum log_level level, const char *context, const char *text, void *arg)
@@ -142,7 +141,7 @@ run_both(const struct plan *plan, struct record both[2])
 struct difference {
 	bool found;
 	uint32_t step, slot;
-	struct str texts[2]; /* own connections; shared ones */
+	struct str texts[2]; /* from own connections, from shared ones */
 };
 
 static struct difference
@@ -189,8 +188,8 @@ differs(const struct plan *plan)
 
 /* ---- a shorter plan */
 
-/* Leaves out ops [from, to), those of one slot (SLOTS: of all) if they may go, or all of them;
- * false if there is nothing. */
+/* Drops those of ops [from, to) that may go, of one slot (SLOTS: of all).  For one slot and from 0,
+ * drops all.  Returns false if nothing was dropped. */
 static bool
 drop(struct plan *plan, size_t from, size_t to, unsigned slot, bool *dropped)
 {
@@ -229,7 +228,7 @@ try_without(struct plan *plan, size_t from, size_t to, unsigned slot, unsigned *
 	mem_free(dropped);
 }
 
-/* last: the step that differs; nothing behind it matters. */
+/* last: the step that differs; nothing after it matters. */
 static void
 shrink(struct plan *plan, size_t last)
 {
@@ -323,7 +322,7 @@ tell(const struct plan *plan, const struct record both[2], const struct differen
 
 static bool line_used[1024];
 static struct imap_registry registry;
-static bool word_used[1024]; /* by the registry's table of words */
+static bool word_used[1024]; /* indexed as the registry's table of words */
 static struct buf caps_seen;
 static unsigned replies[3]; /* OK, NO, BAD */
 
@@ -365,7 +364,7 @@ answered(const struct op *op, bool ok)
 			word_used[i] = names(buf_as_str(&op->text), &registry.words[i]);
 }
 
-/* By the tags in what came. */
+/* Finds each reply's command by its tag. */
 static void
 look(const struct plan *plan, const struct record *r)
 {
@@ -395,7 +394,7 @@ look(const struct plan *plan, const struct record *r)
 	mem_free(by_tag);
 }
 
-/* Without a client, or without a reply that is OK. */
+/* Returns whether no client sends the word, or its command is never answered with OK. */
 static bool
 is_no_word(const struct imap_row *row)
 {
@@ -435,7 +434,7 @@ has_line(const char *cap)
 	return false;
 }
 
-/* A capability that clients are shown has a line that was used. */
+/* Counts capabilities shown to clients of which no line was used. */
 static unsigned
 caps_missing(bool tell_which)
 {
@@ -522,7 +521,7 @@ all_used(void)
 	return words_missing(false) + caps_missing(false) == 0;
 }
 
-/* A word that chance passed over gets some more plans. */
+/* Runs more plans while some words were not used. */
 static unsigned
 run_plans(unsigned seed, size_t commands)
 {

@@ -3,9 +3,9 @@
 #define TEST_LOCKSTEP_LOCKSTEP_H
 /*
  * Two equal sites in lockstep.  A plan is what several clients do, made from a seed before anything
- * runs.  It is carried out twice, each time in a process and on a site of its own: once logins
- * share connections and switch, once each login has its own connection.  What each client is told
- * is recorded, and at the end all rows and blobs of the store.
+ * runs.  It is carried out twice, each time in its own process and on its own site: once with
+ * logins that share connections and switch, once with a connection for each login.  A record has
+ * what each client is told, and finally all rows and blobs of the store.
  */
 #include "base/buf.h"
 #include "base/str.h"
@@ -13,36 +13,36 @@
 /* ---- words.c: the table of commands (commands.txt has its grammar) */
 
 struct words_line {
-	struct str kind, text, caps; /* caps: words of CAPABILITY, as its heading has them */
+	struct str kind, text, caps; /* caps: words of CAPABILITY from its heading */
 	unsigned weight;
 };
 
 #define WORDS_USED 12
 
-struct words_used { /* lines of the table that a text was made of: the first ones */
+struct words_used { /* the first lines of the table that a text was made from */
 	unsigned short line[WORDS_USED];
 	unsigned n;
 };
 
-#define WORDS_SPLIT '\1' /* in a text: what is behind it is sent later */
+#define WORDS_SPLIT '\1' /* in a text: what follows is sent later */
 
-/* is_cap: is there such a capability?  Lines of those that do not exist (yet) are passed over. */
+/* is_cap: returns whether a capability exists; lines for others are skipped. */
 void words_load(const char *folder, bool (*is_cap)(struct str word));
 void words_free(void);
 size_t words_count(void);
 const struct words_line *words_line(size_t i);
-/* Appends a text of that kind, made at random. */
+/* Appends a random text of that kind. */
 void words_make(const char *kind, uint64_t *rng, struct buf *out, struct words_used *used);
-/* The same, of that line. */
+/* Appends a random text made from that line. */
 void words_make_line(size_t i, uint64_t *rng, struct buf *out, struct words_used *used);
 uint32_t random_below(uint64_t *rng, uint32_t n);
 
 /* ---- plan.c */
 
-enum slot {                 /* who speaks */
+enum slot {                 /* a client */
 	SLOT_SWITCHING = 0, /* up to SLOT_ASIDE: connections that switch, or would */
 	SLOT_ASIDE = 3,     /* another user on the same loop, mostly in IDLE */
-	SLOT_DISTANT,       /* a user who has nothing in common with the others */
+	SLOT_DISTANT,       /* a user who shares nothing with the others */
 	SLOT_LMTP,          /* deliveries */
 	SLOTS,
 	SLOT_STATE = SLOTS /* in a record: the rows of the store */
@@ -55,7 +55,7 @@ enum op_kind {
 	OP_LEAVE,   /* UNAUTHENTICATE */
 	OP_LOGIN,   /* a login in text */
 	OP_ZIP,     /* COMPRESS DEFLATE */
-	OP_PROXY,   /* PROXYAUTH in text; who has a connection of their own logs in with `other` */
+	OP_PROXY,   /* PROXYAUTH in text; without switching, a login in `other` */
 	OP_ADVANCE, /* number: milliseconds */
 	OP_RELOAD,  /* number: which configuration */
 	OP_BACKGROUND
@@ -67,12 +67,12 @@ struct op {
 	enum op_kind kind;
 	enum slot slot;
 	unsigned number, tag; /* tag: of the command; 0: none */
-	bool joined;          /* goes out in one write with the next one, of the same slot */
-	bool layered;         /* OP_LOGIN, OP_PROXY: there is a SASL layer afterwards */
-	bool zipped;          /* OP_PROXY: there is compression, as before */
-	bool names_client;    /* ID, which stays over a switch */
-	bool needed;          /* without it what follows would mean something else */
-	bool dropped;         /* by whoever makes the plan shorter */
+	bool joined;          /* sent in one write with the next one of the same slot */
+	bool layered;         /* OP_LOGIN, OP_PROXY: a SASL layer is active afterwards */
+	bool zipped;          /* OP_PROXY: compression is active, as before */
+	bool names_client;    /* ID, which survives a switch */
+	bool needed;          /* without it, what follows would mean something else */
+	bool dropped;         /* to make the plan shorter */
 	struct buf text, other;
 	struct words_used used;
 };
@@ -86,16 +86,16 @@ struct plan {
 
 struct plan *plan_new(unsigned seed, size_t commands);
 void plan_free(struct plan **plan);
-/* May it be left out without any other step having to go, too? */
+/* Returns whether the step can be dropped alone. */
 bool op_can_go(const struct op *op);
 
 /* ---- arm.c */
 
-/* From now on the date is the same for all arms. */
+/* Makes the date the same for all arms from now on. */
 void arm_stop_calendar(void);
 /*
  * Carries the plan out.  switching: connections are shared.  Appends to the record, for each step
- * and slot that something came for: step, slot, length (32 bits each), bytes.
+ * and slot with output: step, slot, length (32 bits each), bytes.
  */
 void arm_run(const struct plan *plan, bool switching, struct buf *record);
 #endif

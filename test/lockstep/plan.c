@@ -7,9 +7,9 @@
 #include "lockstep.h"
 #include "sites.h"
 
-struct who { /* a login: who proves to be whom, for whom */
+struct who { /* a login */
 	const char *authcid, *user;
-	bool acts; /* for others: PROXYAUTH */
+	bool acts; /* may act for others by PROXYAUTH */
 };
 
 static const struct who logins[] = {
@@ -26,7 +26,7 @@ static const struct who logins[] = {
     {"narrow", "alice", true},
     {"narrow", "narrow", true},
 };
-/* For whom PROXYAUTH works, by authcid. */
+/* The users for whom each authcid may use PROXYAUTH. */
 static const struct {
 	const char *authcid, *user;
 } reach[] = {
@@ -43,12 +43,12 @@ enum method { LOGIN_COMMAND, PLAIN, PLAIN_LATER, MECH_LOGIN, TOY, TOY_LAYER, EXT
 
 #define SAID 4
 
-struct talker {         /* what is known of a connection without its replies */
+struct talker {         /* what is known of a connection without reading replies */
 	struct who who; /* user NULL: nobody is logged in */
 	bool layered, zipped, selected;
 	enum transport transport;
-	struct buf rest; /* of a command, sent the next time */
-	struct said {    /* commands of late, without tags */
+	struct buf rest; /* of a command, to be sent next time */
+	struct said {    /* the latest commands, without tags */
 		struct buf text;
 		struct words_used used;
 	} said[SAID];
@@ -234,7 +234,7 @@ remember(struct talker *t, const struct buf *text, const struct words_used *used
 	said->used = *used;
 }
 
-/* again: NULL, or what is said once more. */
+/* again: NULL, or a command to repeat. */
 static void
 say_kind(struct maker *m, enum slot slot, const char *kind, const struct said *again, bool joined)
 {
@@ -289,7 +289,7 @@ burst(struct maker *m, enum slot slot)
 	not_joined(m);
 }
 
-/* Bytes are compressed from the next step on. */
+/* Compression begins at the next step. */
 static void
 compress(struct maker *m, enum slot slot)
 {
@@ -306,7 +306,8 @@ compress(struct maker *m, enum slot slot)
 
 /* ---- switches */
 
-/* The next user says what the one before said: where something was kept, it fits. */
+/* The next user repeats the commands of the previous one, so anything kept from that one would
+ * apply. */
 static void
 echo(struct maker *m, enum slot slot, bool joined)
 {
@@ -318,7 +319,7 @@ echo(struct maker *m, enum slot slot, bool joined)
 	not_joined(m);
 }
 
-/* NULL: nobody. */
+/* Returns NULL if there is nobody. */
 static const char *
 whom_to_become(struct maker *m, const struct talker *t)
 {
@@ -368,7 +369,7 @@ leave(struct maker *m, enum slot slot, bool joined)
 	struct op *op = add(m, OP_LEAVE, slot);
 
 	begin_command(m, op);
-	if (t->zipped) /* as zip.h knows it */
+	if (t->zipped) /* zip.h expects it in capitals */
 		buf_puts(&op->text, "UNAUTHENTICATE");
 	else
 		words_make("leave", &m->rng, &op->text, &op->used);

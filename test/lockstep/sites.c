@@ -48,8 +48,8 @@ site_conf(unsigned which)
 	return str_of(confs[which]);
 }
 
-/* Everybody has the same messages, more or fewer, in an order of their own: where an answer about
- * one user's mail is given to another, it is a wrong one. */
+/* Users have the same messages in different numbers and orders, so an answer about one user's mail
+ * is wrong for any other. */
 static void
 put_mail(struct site *site, const char *user, const char *mailbox, unsigned which)
 {
@@ -75,8 +75,8 @@ put_mail(struct site *site, const char *user, const char *mailbox, unsigned whic
 		    str_of(mails[(i * (1 + which % 2) + which) % 3]));
 }
 
-/* What others share with everybody is out of the distant user's sight: when it changes is not the
- * same for them on both sites. */
+/* Hides what others share with everybody from the distant user, for whom it would change at
+ * different moments on the two sites. */
 static void (*resolve)(
     const struct imap_space *space, const struct imap_login *login, struct imap_place *place);
 

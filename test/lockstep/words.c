@@ -136,7 +136,7 @@ struct maker {
 
 static void make_kind(struct maker *m, struct str kind, struct buf *out, unsigned depth);
 
-/* "a|b|" behind "%<": one of these; returns what is behind ">". */
+/* Appends one choice of the "a|b|" after "%<"; returns what follows ">". */
 static const char *
 make_choice(struct maker *m, const char *p, const char *end, struct buf *out,
     void (*make)(struct maker *m, struct str text, struct buf *out, unsigned depth), unsigned depth)
@@ -179,7 +179,7 @@ word_end(const char *p, const char *end)
 	return p;
 }
 
-/* "{kind}": a literal. */
+/* Appends a literal for "{kind}". */
 static const char *
 make_literal(struct maker *m, const char *p, const char *end, struct buf *out, unsigned depth)
 {

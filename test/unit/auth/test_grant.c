@@ -129,7 +129,7 @@ test_allows(void **state)
 	assert_true(auth_grant_allows(NULL, AUTH_RIGHTS_ALL));
 }
 
-/* ---- from what people write */
+/* ---- from what administrators write */
 
 static struct auth_grant *
 make(const struct auth_grant_spec *spec, const char *bad_field)
@@ -194,8 +194,8 @@ test_names(void **state)
 	arena_free(&arena);
 }
 
-/* e and U+0301 in what an administrator, or an older record, says; mailboxes have one letter for
- * it. */
+/* An administrator or an older record may write e and U+0301, where names of mailboxes have the
+ * single letter. */
 static void
 test_spelling(void **state)
 {
@@ -378,12 +378,12 @@ test_record(void **state)
 		buf_putc(&broken, 0);
 		assert_null(auth_grant_parse(STR("a"), buf_as_str(&broken)));
 		broken.n--;
-		broken.p[0] = 2; /* a format of later */
+		broken.p[0] = 2; /* a later format */
 		assert_null(auth_grant_parse(STR("a"), buf_as_str(&broken)));
 		broken.p[0] = 1;
 		memset(broken.p + 17, 0, 4); /* no rights at all */
 		assert_null(auth_grant_parse(STR("a"), buf_as_str(&broken)));
-		broken.p[19] = 0x10; /* a right that there is not */
+		broken.p[19] = 0x10; /* an unknown right */
 		assert_null(auth_grant_parse(STR("a"), buf_as_str(&broken)));
 		auth_grant_unref(&grant);
 		buf_fini(&broken);

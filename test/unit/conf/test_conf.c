@@ -23,7 +23,7 @@ good(const char *text)
 	return conf;
 }
 
-/* The faults of text must be those, one a line. */
+/* Expects exactly these faults in text, one a line. */
 static void
 bad_str(struct str text, const char *want)
 {
@@ -290,7 +290,7 @@ faults_of_blocks(void **state)
 	    "f:2: listener: each one has a name: listener NAME { port = ... }\n");
 	bad("listener = x", "f:1: listener: must be sections: listener NAME { ... }\n");
 	bad("listener x", "f:1: listener: must be sections: listener NAME { ... }\n");
-	/* An option in the value of the one before; other blanks and equal signs are text. */
+	/* A value that seems to contain another option; other blanks and equal signs are text. */
 	bad("default_domain = a shift = 1",
 	    "f:1: text after the value; a semicolon is missing, or quotation marks\n");
 	bad("listener a { port = 1 tls=none }",
@@ -321,8 +321,8 @@ faults_of_blocks(void **state)
 	    "f:1: listener a: port: must be given: a number\n");
 }
 
-/* A check's faults come beside those of options by themselves, but none about an option that has
- * one of its own. */
+/* Faults that a check finds are reported with those of single options, but not for an option that
+ * already has a fault. */
 static void
 checks_tell_all_and_nothing_twice(void **state)
 {
@@ -334,7 +334,7 @@ checks_tell_all_and_nothing_twice(void **state)
 	bad("listener a {\n port = 993\n tls = impas\n}",
 	    "f:3: listener a: tls: must be one of none, starttls, imaps, not \"impas\"; did you "
 	    "mean imaps?\n");
-	/* The first that is given of several. */
+	/* Of several options, the first that is given is blamed. */
 	bad("listener a {\n port = 993\n\n tls = none\n}",
 	    "f:4: listener a: tls: port 993 is for imaps\n");
 	bad("hosts = [good, good,\n good,\n bad, bad]",
@@ -342,7 +342,7 @@ checks_tell_all_and_nothing_twice(void **state)
 	bad("hosts = good\nhosts = bad", "f:2: hosts: bad: is bad\n");
 }
 
-/* A file with faults: the rest is there, and whom to blame is known. */
+/* A file with faults: the rest is loaded, and faults can be traced to lines. */
 static void
 blame_of_what_is_sound(void **state)
 {
@@ -365,7 +365,8 @@ blame_of_what_is_sound(void **state)
 	assert_int_equal(out.n, 0);
 	assert_true(conf_blame(conf, block, "address port", &out));
 	buf_puts(&out, "\n");
-	assert_true(conf_blame(conf, block, "address", &out)); /* not given: the block's line */
+	assert_true(
+	    conf_blame(conf, block, "address", &out)); /* not given: the line of the block */
 	buf_puts(&out, "\n");
 	assert_true(conf_blame_item(conf, conf_get(conf, &mail_table), "hosts", 1, &out));
 	buf_printf(&want, "%s:5: listener a: port\n%s:4: listener a: address\n%s:3: hosts: b", path,
@@ -469,7 +470,7 @@ hostile_files(void **state)
 	(void)state;
 	bad_str(STR("shift = 1\n\nhosts = a\0b"), "f:3: a NUL byte, which no text contains\n");
 	bad_str(STR("shift = 1\nhosts = \"\xff\""), "f:2: is not UTF-8 text\n");
-	/* The rest is read; what stands in such a value is told once. */
+	/* The rest is read; such a value is reported once. */
 	bad_str(STR("# M\xfcller\nshift = 1\nhosts = [a, \xfc]\nlops = 1\nlimits { line = \xff }"),
 	    "f:1: is not UTF-8 text\nf:3: is not UTF-8 text\nf:5: is not UTF-8 text\n"
 	    "f:4: lops: there is no such option\n");

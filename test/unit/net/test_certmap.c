@@ -15,7 +15,7 @@ static void
 names_are_parsed_and_printed(void **state)
 {
 	static const struct {
-		const char *text, *printed; /* printed NULL: it is refused */
+		const char *text, *printed; /* printed NULL: text is refused */
 	} rows[] = {
 	    {"CN=gateway", "CN=gateway"},
 	    {"CN=gateway,OU=Mail,O=Example", "CN=gateway,OU=Mail,O=Example"},
@@ -89,7 +89,7 @@ a_name_has_limits(void **state)
 	buf_fini(&text);
 }
 
-/* What the rules say to the certificate; NULL: nobody. */
+/* Expects that the rules map the certificate to user; NULL: to nobody. */
 static void
 expect(const struct certmap_rule *rules, size_t n, const struct test_cert *cert, const char *user)
 {
@@ -133,11 +133,11 @@ subjects_are_compared_as_names(void **state)
 	    &c);
 	expect_one(RULE(.subject = STR("CN=Gate Way,OU=a\\,CN=root,O=Example"), .user = STR("G")),
 	    &c, "g@example.com");
-	/* RFC 5280 section 7.1: case and runs of blanks do not count */
+	/* RFC 5280 section 7.1: case and runs of blanks are ignored */
 	expect_one(
 	    RULE(.subject = STR("cn=gate   way,ou=A\\2CCN=root,o=EXAMPLE"), .user = STR("g")), &c,
 	    "g@example.com");
-	/* no part of it, no other order, nothing that only looks the same as text */
+	/* not a part of it, not another order, nothing that merely prints the same */
 	expect_one(RULE(.subject = STR("CN=Gate Way"), .user = STR("g")), &c, NULL);
 	expect_one(RULE(.subject = STR("CN=Gate Way,O=Example"), .user = STR("g")), &c, NULL);
 	expect_one(
@@ -258,7 +258,7 @@ the_first_that_fits_decides(void **state)
 {
 	const struct certmap_rule rules[] = {
 	    RULE(.subject = STR("CN=other"), .user = STR("a")),
-	    RULE(.subject = STR("CN=x y"), .from = CERTMAP_CN), /* fits, and gives no name */
+	    RULE(.subject = STR("CN=x y"), .from = CERTMAP_CN), /* matches, but gives no name */
 	    RULE(.subject = STR("CN=x y"), .user = STR("b")),
 	};
 	struct test_cert c = {0};
