@@ -25,6 +25,11 @@ take_lost(char type, struct str bytes, void *arg)
 
 		r->job->properties += rd_varint(&n);
 	}
+	if (type == 'q') { /* messages that the quota has no room for */
+		struct rd n = rd_of(bytes);
+
+		r->unfit += rd_varint(&n);
+	}
 	if (type != 'o')
 		return true;
 	while (rd_left(&lost) > 0)
@@ -51,6 +56,25 @@ restore_damaged(struct rest *r, struct buf *what)
 	r->job->damaged++;
 	r->job->damage(buf_cstr(what), r->job->arg);
 	what->n = 0;
+}
+
+/* Says what became of messages that found no room. */
+static void
+tell_unfit(struct rest *r, const char *verb, uint64_t *counted)
+{
+	struct buf what = {0};
+
+	if (r->unfit == 0)
+		return;
+	buf_printf(&what,
+	    "user %.*s, mailbox %.*s: %llu message%s %s: the quota has no room for more (see "
+	    "`turnstone quota show`)",
+	    STR_ARG(r->user), STR_ARG(buf_as_str(&r->target)), (unsigned long long)r->unfit,
+	    r->unfit == 1 ? "" : "s", verb);
+	restore_damaged(r, &what);
+	buf_fini(&what);
+	*counted -= r->unfit < *counted ? r->unfit : *counted;
+	r->unfit = 0;
 }
 
 /* ---- a mailbox ---- */
@@ -123,7 +147,18 @@ do_messages(struct rest *r)
 		done += n;
 		r->job->progress("messages", done, r->mb->messages, r->job->arg);
 	}
-	return ok && restore_flush(r) && restore_flush_flags(r);
+	ok = ok && restore_flush(r) && restore_flush_flags(r);
+	tell_unfit(r, "left out", &r->job->added);
+	return ok;
+}
+
+static bool
+set_aside(struct rest *r)
+{
+	bool ok = !r->job->exact || restore_set_aside(r);
+
+	tell_unfit(r, "not set aside", &r->job->aside);
+	return ok;
 }
 
 static bool
@@ -155,6 +190,17 @@ name_target(struct rest *r)
 }
 
 static bool
+fill_mailbox(struct rest *r, bool all_properties)
+{
+	const struct backup_properties *properties = &r->mb->properties;
+	bool in_place = r->job->into == NULL;
+
+	return (!in_place || restore_properties(r, true, properties, all_properties)) &&
+	       match_uids(r) && do_messages(r) && set_aside(r) &&
+	       (!in_place || restore_limits(r, true, properties)) && raise_mailbox(r);
+}
+
+static bool
 do_mailbox(struct rest *r, const struct backup_mailbox *mb, bool all_properties)
 {
 	struct buf q = {0};
@@ -176,11 +222,17 @@ do_mailbox(struct rest *r, const struct backup_mailbox *mb, bool all_properties)
 		buf_fini(&q);
 		return ok;
 	}
-	ok = restore_open_mailbox(r) &&
-	     (r->job->into != NULL ||
-	         restore_properties(r, true, &mb->properties, all_properties)) &&
-	     match_uids(r) && do_messages(r) && (!r->job->exact || restore_set_aside(r)) &&
-	     raise_mailbox(r);
+	ok = restore_open_mailbox(r);
+	if (ok && r->refused) {
+		buf_printf(&q,
+		    "user %.*s: the mailbox %.*s is left out: the quota allows no more mailboxes "
+		    "(see `turnstone quota show`)",
+		    STR_ARG(r->user), STR_ARG(buf_as_str(&r->target)));
+		restore_damaged(r, &q);
+		buf_fini(&q);
+		return true;
+	}
+	ok = ok && fill_mailbox(r, all_properties);
 	r->job->mailboxes += ok;
 	return ok;
 }
@@ -236,18 +288,19 @@ do_user(struct rest *r, const struct backup_run_user *u)
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 65536);
 	struct backup_user user;
 	struct buf what = {0};
-	bool ok = true, found = r->job->mailbox == NULL;
+	bool ok = true, found = r->job->mailbox == NULL, read = true;
+	bool whole = found && r->job->into == NULL;
 
 	r->account = u->account;
+	r->user = r->job->as_user != NULL ? str_of(r->job->as_user) : u->name;
 	if (backup_user_get(r->job->folder, &u->hash, arena, &user, &what) != TS_OK) {
 		restore_damaged(r, &what);
 		user.mailbox_count = 0;
 		found = true;
+		read = false;
 	} else {
-		ok = restore_open_account(r,
-		    r->job->as_user != NULL ? str_of(r->job->as_user) : u->name,
-		    r->job->as_user != NULL);
-		if (ok && r->job->mailbox == NULL && r->job->into == NULL)
+		ok = restore_open_account(r, r->user, r->job->as_user != NULL);
+		if (ok && whole)
 			ok = restore_properties(r, false, &user.properties, user.told);
 	}
 	for (size_t i = 0; ok && i < user.mailbox_count; i++) {
@@ -257,6 +310,9 @@ do_user(struct rest *r, const struct backup_run_user *u)
 		found = true;
 		ok = do_mailbox(r, &user.mailboxes[i], user.told);
 	}
+	r->properties.n = 0; /* of the last mailbox; limits that the account has stay */
+	if (ok && whole && read)
+		ok = restore_limits(r, false, &user.properties);
 	if (ok && !found) {
 		buf_printf(&r->job->why, "the run %.*s has no mailbox %s of %.*s",
 		    STR_ARG(r->job->run->id), r->job->mailbox, STR_ARG(u->name));

@@ -25,7 +25,10 @@ struct rest {
 	struct dialogue *d;
 	const struct backup_mailbox *mb;
 	uint64_t account;  /* the user's, in the store of the run; 0: not known */
+	struct str user;   /* whose mail it becomes */
 	struct buf target; /* the mailbox's name here */
+	bool refused;      /* the quota allows no such mailbox */
+	uint64_t unfit;    /* messages that found no room in the quota; not yet reported */
 	uint32_t uidvalidity, uidnext;
 	bool same; /* UIDVALIDITY is the same */
 	struct there *list;
@@ -73,9 +76,12 @@ void restore_there_fini(struct rest *r);
  * a user. */
 bool restore_open_account(struct rest *r, struct str name, bool known);
 /* Restores the properties of the open mailbox, or of the account itself; all: the list is
- * complete. */
+ * complete.  Without limits of quotas that are missing. */
 bool restore_properties(
     struct rest *r, bool of_mailbox, const struct backup_properties *properties, bool all);
+/* The limits of quotas that are missing.  They come behind the messages: the run may have more than
+ * they allow. */
+bool restore_limits(struct rest *r, bool of_mailbox, const struct backup_properties *properties);
 
 /* ---- restore_add.c ---- */
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Properties of accounts and mailboxes: compares what is there with what the run has. */
 #include "backup/restore_int.h"
-#include "store/store.h"
+#include "store/quota.h"
 
-enum what { ADD, PUT, REMOVE }; /* as in questions */
+enum what { ADD, PUT, REMOVE, /* as in questions */ NOTHING };
 
 struct putting {
 	struct rest *r;
@@ -94,24 +94,40 @@ next_there(struct rd *there, struct backup_property *has)
 	return !there->bad;
 }
 
-/* Both are in order of names.  Removes those in excess, or puts missing ones. */
+enum pass { REMOVING, PUTTING, LIMITING /* the limits of quotas that PUTTING leaves out */ };
+
+/* Is it for this pass, if there is none (c < 0), an excess one, or one of the same name? */
+static enum what
+for_pass(const struct putting *p, enum pass pass, int c, const struct backup_property *want,
+    const struct backup_property *has)
+{
+	bool exact = p->r->job->exact;
+	bool limit = c < 0 && store_quota_is_property(want->name);
+
+	if (pass == REMOVING)
+		return c > 0 ? REMOVE : NOTHING;
+	if (c > 0 || limit != (pass == LIMITING) || (c == 0 && !exact))
+		return NOTHING;
+	if (c == 0 && str_eq(want->value, has->value))
+		return NOTHING;
+	return exact && pass == PUTTING ? PUT : ADD; /* a limit that came meanwhile stays */
+}
+
+/* Both are in order of names. */
 static bool
-compare_all(struct putting *p, const struct backup_properties *want, bool removing)
+compare_all(struct putting *p, const struct backup_properties *want, enum pass pass)
 {
 	struct rd there = rd_of(buf_as_str(&p->r->properties));
-	bool exact = p->r->job->exact, ok = true;
 	struct backup_property has;
-	bool more = next_there(&there, &has);
+	bool more = next_there(&there, &has), ok = true;
 
 	for (size_t i = 0; ok && (i < want->count || more);) {
 		int c = !more ? -1 : i == want->count ? 1 : str_cmp(want->one[i].name, has.name);
+		const struct backup_property *one = c > 0 ? &has : &want->one[i];
+		enum what what = for_pass(p, pass, c, one, &has);
 
-		if (removing && c > 0)
-			ok = do_property(p, REMOVE, has.name, STR(""));
-		else if (!removing &&
-		         (c < 0 || (c == 0 && exact && !str_eq(want->one[i].value, has.value))))
-			ok = do_property(
-			    p, exact ? PUT : ADD, want->one[i].name, want->one[i].value);
+		if (what != NOTHING)
+			ok = do_property(p, what, one->name, what == REMOVE ? STR("") : one->value);
 		if (c >= 0)
 			more = next_there(&there, &has);
 		i += c <= 0;
@@ -128,8 +144,18 @@ restore_properties(
 
 	/* First what makes room for the others. */
 	if (r->job->exact && all)
-		ok = compare_all(&p, properties, true);
-	ok = ok && compare_all(&p, properties, false) && flush_properties(&p);
+		ok = compare_all(&p, properties, REMOVING);
+	ok = ok && compare_all(&p, properties, PUTTING) && flush_properties(&p);
+	buf_fini(&p.q);
+	return ok;
+}
+
+bool
+restore_limits(struct rest *r, bool of_mailbox, const struct backup_properties *properties)
+{
+	struct putting p = {.r = r, .of_mailbox = of_mailbox};
+	bool ok = compare_all(&p, properties, LIMITING) && flush_properties(&p);
+
 	buf_fini(&p.q);
 	return ok;
 }

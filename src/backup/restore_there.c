@@ -15,6 +15,8 @@ take_there(char type, struct str bytes, void *arg)
 	if (type == 'm') {
 		r->uidvalidity = (uint32_t)rd_varint(&rd);
 		r->uidnext = (uint32_t)rd_varint(&rd);
+	} else if (type == 'q') {
+		r->refused = true;
 	} else if (type == 'w') {
 		buf_vstr(&r->keywords, bytes);
 	} else if (type == 'y') {
@@ -81,6 +83,7 @@ restore_open_mailbox(struct rest *r)
 
 	r->count = r->keywords.n = r->properties.n = 0;
 	r->told_count = 0;
+	r->refused = false;
 	for (size_t i = 0; i < sizeof(r->told) / sizeof(*r->told); i++)
 		r->told[i] = -1;
 	r->chained = false;

@@ -46,6 +46,9 @@ const char *store_quota_name(enum store_quota_resource resource);
 /* Ignores case; returns false for an unknown name. */
 bool store_quota_parse(struct str name, enum store_quota_resource *resource_r);
 
+/* Is it one of the properties that hold limits, or what a user was told of them? */
+bool store_quota_is_property(struct str name);
+
 /* ---- reading; any thread, does not block; all published values of one moment ---- */
 
 void store_quota_account(struct store_account *account, struct store_quota_root *root_r);

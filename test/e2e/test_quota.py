@@ -4,6 +4,7 @@ restore, and the messages that warn of them."""
 import json
 import os
 import re
+import shutil
 import threading
 
 import pytest
@@ -260,8 +261,71 @@ def test_backup_carries_limits_and_restore_keeps_them(make):
     # To somebody with less room: as far as it goes, and it says so.
     site.cli("quota", "set", "bob", "--messages", "1")
     got = site.cli("restore", folder, "--user", "alice", "--as-user", "bob", ok=False)
-    assert "quota" in got.stdout + got.stderr
-    assert usage(site, "bob")["messages"] <= 1
+    assert "user bob, mailbox INBOX: 2 messages left out: the quota has no room" in got.stdout + got.stderr
+    assert (got.returncode, usage(site, "bob")["messages"]) == (3, 1)
+
+
+def test_restore_goes_on(make):
+    """Of a full store everything comes back, also what is more than its limits; what a limit that is in force
+    excludes is named, and everything else comes."""
+    users = ("alice", "bob", "carol")
+    site = make("quota.warn = []\n", users)
+    for user in users:
+        client = site.login(user)
+        client.all_ok("CREATE box", "CREATE last")
+        for n, mailbox in enumerate(("INBOX", "box", "last"), 1):
+            for size in range(n):
+                client.append(mailbox, text(100 + size, mailbox))
+        client.close()
+    site.cli("quota", "set", "alice", "--messages", "4")
+    site.cli("quota", "set", "alice", "--mailbox", "last", "--messages", "2")
+    site.cli("quota", "set", "bob", "--mailboxes", "2")
+    folder = os.path.join(site.dir, "backup")
+    site.cli("backup", folder)
+
+    def counts(user):
+        client = site.login(user)
+        said = [b"".join(client.run(f"STATUS {name} (MESSAGES)")) for name in ("INBOX", "box", "last")]
+        client.close()
+        return [int(m.group(1)) if (m := re.search(rb"MESSAGES (\d+)", s)) else None for s in said]
+
+    def begin_anew():
+        site.stop()
+        shutil.rmtree(os.path.join(site.dir, "data", "store"))
+        site.start()
+    begin_anew()
+    got = site.asked("restore", folder)
+    assert (got["added"], got["damaged"], got["users"]) == (18, 0, 3), got
+    assert [counts(u) for u in users] == [[1, 2, 3]] * 3
+    assert usage(site, "alice")["messages_limit"] == 4 and usage(site, "bob")["mailboxes_limit"] == 2
+    site.login("alice").no("APPEND INBOX {4+}\r\n\r\n\r\n", "OVERQUOTA")
+    # Limits of the configuration are in force before: as far as they go, mailbox by mailbox, user by user.
+    site.edit("quota.warn = []", "quota { storage = 1K; warn = []; mailboxes = 2 }\n"
+              "allowance bob { for = [bob]; messages = 2 }")
+    begin_anew()
+    got = site.cli("restore", folder, code=3)
+    said = got.stdout + got.stderr
+    for user in users:
+        assert f"user {user}: the mailbox last is left out: the quota allows no more mailboxes" in said, said
+    assert "user bob, mailbox box: 1 message left out: the quota has no room for more" in said, said
+    assert [counts(u) for u in users] == [[1, 2, None], [1, 1, None], [1, 2, None]]
+    # With room, the next run brings the rest.
+    site.edit("mailboxes = 2", "mailboxes = 0")
+    site.edit("messages = 2 }", "messages = 0 }")
+    site.reload()
+    site.cli("quota", "remove", "alice")
+    site.cli("quota", "remove", "bob")
+    got = site.asked("restore", folder)
+    assert (got["added"], got["there"]) == (10, 8), got
+    assert [counts(u) for u in users] == [[1, 2, 3]] * 3
+    # What came since and cannot be set aside stays where it is.
+    site.login("carol").append("box", text(100, "since"))
+    site.edit("mailboxes = 0", "mailboxes = 3")
+    site.reload()
+    got = site.cli("restore", folder, "--user", "carol", "--exact", code=3)
+    said = got.stdout + got.stderr
+    assert "user carol, mailbox box: 1 message not set aside: the quota has no room for more" in said, said
+    assert counts("carol") == [1, 3, 3]
 
 
 def test_import(make):

@@ -25,7 +25,8 @@
  *	                       's' how many were; 'n' text: what is left out, and why
  *
  * The answers to 'P', 'F' and 'V' also have an 'o' for each keyword that the mailbox has no room
- * for.
+ * for.  Where the user's quota has no room, the answer is 'q': to 'M', that there is no mailbox; to
+ * 'P' and 'V', how many messages were not added, or not moved.
  *
  * A dry run answers the same questions (except 'P' and 'D') as a real run would, and changes
  * nothing.  Only a real run knows whether there is room for a mailbox (store.max_mailboxes) and for
@@ -323,6 +324,7 @@ make_mailbox(struct writer *w, const struct wish *wish)
 		if (store_object_id_ok(STORE_ID_MAILBOX, wish->object_id))
 			c->wish_object_id = arena_str(c->arena, wish->object_id);
 		err = store_submit_wait(c);
+		w->limit = c->limit;
 	}
 	store_change_free(&c);
 	store_mailbox_unref(&there);
@@ -430,6 +432,8 @@ open_mailbox(struct writer *w, struct rd *r)
 	}
 	if (bad)
 		ok = restore_bad_question(w);
+	else if (ops_quota_text(err, w->limit) != NULL)
+		ok = restore_send_unfit(w, 0);
 	else if (err != TS_OK)
 		ok = say_mailbox(w, "the mailbox", wish.name, err);
 	else
@@ -562,6 +566,14 @@ restore_send_lost(struct writer *w, const struct store_change *change)
 	return ok;
 }
 
+bool
+restore_send_unfit(struct writer *w, uint64_t messages)
+{
+	w->scratch.n = 0;
+	buf_varint(&w->scratch, messages);
+	return dialogue_send(w->io, 'q', buf_as_str(&w->scratch));
+}
+
 /* ---- what is there already ---- */
 
 static roaring_bitmap_t *
@@ -599,38 +611,70 @@ set_flags(struct writer *w, struct rd *r)
 	return ok;
 }
 
+/* Makes the mailbox for messages that are set aside, if there is none, and opens it. */
+static enum ts_err
+open_aside(struct writer *w, struct str name, struct store_mailbox **target_r)
+{
+	struct store_change *c =
+	    store_change_new(w->account, STORE_CHANGE_CREATE, NULL, NULL, NULL);
+	enum ts_err err;
+
+	c->name = arena_str(c->arena, name);
+	err = store_submit_wait(c);
+	w->limit = c->limit;
+	store_change_free(&c);
+	return err == TS_OK || err == TS_EXISTS ? store_mailbox_load(w->account, name, target_r)
+	                                        : err;
+}
+
+/* Frees the UIDs. */
+static bool
+move_aside(struct writer *w, struct store_mailbox *target, roaring_bitmap_t *uids)
+{
+	struct store_change *c = store_change_new(w->account, STORE_CHANGE_MOVE, NULL, NULL, NULL);
+	uint64_t count = roaring_bitmap_get_cardinality(uids);
+	enum ts_err err;
+	bool ok;
+
+	c->mailbox = target;
+	c->source = w->mailbox;
+	c->uids = uids;
+	c->restoring = true;
+	err = store_submit_wait(c);
+	if (ops_quota_text(err, c->limit) != NULL)
+		ok = restore_send_unfit(w, count);
+	else
+		ok =
+		    err == TS_OK ? restore_send_lost(w, c) : restore_say(w, "moving messages", err);
+	store_change_free(&c);
+	return ok;
+}
+
 static bool
 set_aside(struct writer *w, struct rd *r)
 {
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
 	struct str name = read_name(w, r, arena);
+	roaring_bitmap_t *uids = take_uids(r);
 	struct store_mailbox *target = NULL;
-	struct store_change *c;
-	enum ts_err err = TS_INVALID;
-	bool ok = true, bad = w->mailbox == NULL || r->bad;
+	bool ok, bad = w->mailbox == NULL || r->bad;
+	enum ts_err err = bad ? TS_INVALID : open_aside(w, name, &target);
 
-	if (!bad)
-		err = name_change(w, STORE_CHANGE_CREATE, name);
-	if (err == TS_OK || err == TS_EXISTS)
-		err = store_mailbox_load(w->account, name, &target);
-	if (bad)
+	if (bad) {
 		ok = restore_bad_question(w);
-	else if (err != TS_OK)
+	} else if (ops_quota_text(err, w->limit) != NULL) {
+		ok = restore_send_unfit(w, roaring_bitmap_get_cardinality(uids));
+	} else if (err != TS_OK) {
 		ok = say_mailbox(w, "the mailbox to move messages into", name, err);
-	arena_free(&arena);
-	if (!ok)
-		return false;
-	c = store_change_new(w->account, STORE_CHANGE_MOVE, NULL, NULL, NULL);
-	c->mailbox = target;
-	c->source = w->mailbox;
-	c->uids = take_uids(r);
-	c->restoring = true;
-	err = r->bad ? TS_INVALID : store_submit_wait(c);
-	if (err == TS_OK)
-		ok = restore_send_lost(w, c);
-	store_change_free(&c);
+	} else {
+		ok = move_aside(w, target, uids);
+		uids = NULL;
+	}
+	if (uids != NULL)
+		roaring_bitmap_free(uids);
 	store_mailbox_unref(&target);
-	return err == TS_OK ? ok : restore_say(w, "moving messages", err);
+	arena_free(&arena);
+	return ok;
 }
 
 static bool

@@ -26,15 +26,23 @@ upload_done(void *arg, enum ts_err err)
 	waiter->err = err;
 }
 
+static struct store_change *
+append_change(struct writer *w, size_t items)
+{
+	struct store_change *c =
+	    store_change_new(w->account, STORE_CHANGE_APPEND, NULL, NULL, NULL);
+
+	c->mailbox = w->mailbox;
+	c->restoring = true;
+	c->items = arena_array(c->arena, items, sizeof(*c->items));
+	return c;
+}
+
 static void
 batch_begin(struct writer *w)
 {
-	if (w->batch != NULL)
-		return;
-	w->batch = store_change_new(w->account, STORE_CHANGE_APPEND, NULL, NULL, NULL);
-	w->batch->mailbox = w->mailbox;
-	w->batch->restoring = true;
-	w->batch->items = arena_array(w->batch->arena, ITEMS, sizeof(*w->batch->items));
+	if (w->batch == NULL)
+		w->batch = append_change(w, ITEMS);
 }
 
 static void
@@ -44,6 +52,40 @@ batch_free(struct writer *w)
 		store_upload_free(&w->batch->items[i].upload);
 	store_change_free(&w->batch);
 	loop_fake_run(w->loop);
+}
+
+/* Adds a message of the batch by itself, if there is room for it. */
+static bool
+append_alone(struct writer *w, struct store_append_item *item, uint64_t *unfit)
+{
+	struct store_change *c = append_change(w, 1);
+	enum ts_err err;
+	bool ok = true;
+
+	c->items[0] = *item;
+	c->item_count = 1;
+	item->upload = NULL;
+	err = store_submit_wait(c);
+	if (ops_quota_text(err, c->limit) != NULL)
+		++*unfit;
+	else
+		ok = err == TS_OK ? restore_send_lost(w, c) : restore_say(w, "a message", err);
+	store_upload_free(&c->items[0].upload);
+	store_change_free(&c);
+	loop_fake_run(w->loop);
+	return ok;
+}
+
+static bool
+append_what_fits(struct writer *w)
+{
+	uint64_t unfit = 0;
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < w->batch->item_count; i++)
+		ok = append_alone(w, &w->batch->items[i], &unfit);
+	batch_free(w);
+	return ok && restore_send_unfit(w, unfit);
 }
 
 static bool
@@ -56,14 +98,10 @@ batch_end(struct writer *w)
 	if (w->batch == NULL || w->batch->item_count == 0)
 		return true;
 	err = store_submit_wait(w->batch);
+	if (ops_quota_text(err, w->batch->limit) != NULL)
+		return append_what_fits(w);
 	if (err != TS_OK) {
-		const char *quota = ops_quota_text(err, w->batch->limit);
-
-		if (quota != NULL)
-			buf_printf(w->out, "the messages: %s\n", quota);
 		batch_free(w);
-		if (quota != NULL)
-			return false;
 		return restore_say(w, "the messages", err);
 	}
 	w->scratch.n = 0;

@@ -19,7 +19,8 @@ struct writer {
 	struct buf account_name;
 	struct properties_dry properties; /* for a dry run */
 	struct store_mailbox *mailbox;
-	bool made; /* the mailbox was made for this question: nobody knows it yet */
+	bool made;              /* the mailbox was made for this question: nobody knows it yet */
+	enum store_limit limit; /* with TS_LIMIT: which one the last mailbox would have exceeded */
 	struct store_change *batch;
 	struct store_upload *upload; /* the message being received */
 	struct store_append_item item;
@@ -51,6 +52,8 @@ bool restore_take_words(struct writer *w, struct rd *r, struct arena *arena,
     const struct str **names_r, size_t *count_r);
 /* Sends the keywords that the change had no room for. */
 bool restore_send_lost(struct writer *w, const struct store_change *change);
+/* Sends how many messages found no room in the quota (0: the mailbox found none). */
+bool restore_send_unfit(struct writer *w, uint64_t messages);
 
 /* Answers the questions 'P' (first) and 'D'. */
 bool restore_put_messages(struct writer *w, struct rd *r, bool first);

@@ -25,6 +25,12 @@ store_quota_parse(struct str name, enum store_quota_resource *resource_r)
 	return false;
 }
 
+bool
+store_quota_is_property(struct str name)
+{
+	return str_has_prefix(name, STR(QUOTA_PROPERTY));
+}
+
 void
 quota_property(enum store_quota_resource resource, bool warned, struct buf *name)
 {
