@@ -6,8 +6,8 @@
  *
  * A root is an account with all its mailboxes, or one mailbox by itself that has limits of its own.
  * Their names are "" and "mailbox/NAME", within the account.  Usage is a sum that the store keeps
- * anyway (doc/store.md); a limit is a property of the account or mailbox, or, for an account
- * without one, the source's value: the configuration's.
+ * anyway (doc/store.md); a limit is a property of the account or mailbox, or, where there is none,
+ * the source's value: the configuration's.
  *
  * The lane decides whether there is room, against the head, when it prepares the change: so no two
  * changes can use the same room.  A change without room ends with TS_LIMIT, and `limit` names the
@@ -73,7 +73,7 @@ bool store_quota_room(struct store_account *account, struct str mailbox, uint64_
 enum store_quota_set {
 	STORE_QUOTA_KEEP,   /* as it is */
 	STORE_QUOTA_LIMIT,  /* set to the value, which may be STORE_QUOTA_NONE */
-	STORE_QUOTA_INHERIT /* account: use the source's value; mailbox: no limit */
+	STORE_QUOTA_INHERIT /* use the source's value */
 };
 
 struct store_quota_wish {
@@ -90,7 +90,7 @@ struct store_change *store_quota_change(struct store_account *account, struct st
     const struct store_quota_wish *wish, struct loop *loop,
     void (*done)(struct store_change *change), void *arg);
 
-/* ---- the source of limits for accounts without their own ---- */
+/* ---- the source of limits for accounts and mailboxes without their own ---- */
 
 enum { STORE_QUOTA_LEVELS_MAX = 8 };
 
@@ -98,6 +98,12 @@ struct store_quota_source {
 	/* Any thread; must not block, nor call the store.  quota_r is preset to
 	 * STORE_QUOTA_NONE. */
 	void (*limits)(void *arg, struct str account, struct store_quota *quota_r);
+	/* Names of mailboxes that have limits in some accounts, each once, as they are in the
+	 * store; and what these are of the i-th name.  As `limits`. */
+	const struct str *mailbox;
+	size_t mailboxes;
+	void (*mailbox_limits)(
+	    void *arg, struct str account, size_t i, struct store_quota *quota_r);
 	/* NULL, or called when a change moved the published usage of an account to a level (percent
 	 * of a limit) or back below it.  Runs on a lane's thread: must not block. */
 	void (*crossed)(void *arg, struct str account);
@@ -105,9 +111,11 @@ struct store_quota_source {
 	unsigned level[STORE_QUOTA_LEVELS_MAX]; /* percent, ascending; a 0 ends the list */
 	unsigned slack; /* usage must fall this many percent below a level to leave it */
 };
-/* BLOCKING, short.  NULL: no source.  Copies it; it applies at once, to accounts in memory as well.
- * After it returns, the previous source is not called any more. */
+/* BLOCKING, short.  NULL: no source.  Copies it, but not the names; it applies at once, to accounts
+ * in memory as well. After it returns, the previous source is not called any more. */
 void store_quota_source(struct store *store, const struct store_quota_source *source);
+/* Whether the source has limits for mailboxes of that name. */
+bool store_quota_is_named(struct store *store, struct str mailbox);
 
 /* ---- warnings ---- */
 

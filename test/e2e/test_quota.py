@@ -106,6 +106,66 @@ allowance bob { for = [bob]; storage = 0 }
             assert (row["messages_limit"], row["storage_limit"], row["mailboxes_limit"]) == limits, user
 
 
+def test_limits_of_mailboxes(make):
+    """By user, group and for all, as those of accounts; their own come before them."""
+    site = make("""\
+quota { messages = 9; warn = [] }
+allowance all { for = ["*"]; mailbox = inbox; messages = 1; storage = 1M }
+allowance staff { for = ["group:staff"]; mailbox = INBOX; messages = 2 }
+allowance carol { for = [carol]; mailbox = INBOX; messages = 0; storage = 0 }
+allowance lists { for = ["*"]; mailbox = "Listen/Entwürfe"; messages = 1 }
+""", users=("alice", "bob", "carol"))
+    clients = {u: site.login(u) for u in ("alice", "bob", "carol")}
+    for user, most in (("alice", 1), ("bob", 2), ("carol", 3)):
+        for _ in range(most):
+            clients[user].append("INBOX", text(100))
+    for user in "alice", "bob":
+        clients[user].no("APPEND INBOX {4+}\r\n\r\n\r\n", "OVERQUOTA")
+    clients["carol"].append("INBOX", text(100))
+    alice = clients["alice"]
+    said = b"".join(alice.ok("GETQUOTAROOT INBOX"))
+    assert b'* QUOTAROOT INBOX "" mailbox/INBOX' in said
+    assert b'* QUOTA "" (MESSAGE 1 9)' in said and b"* QUOTA mailbox/INBOX (STORAGE 1 1024 MESSAGE 1 1)" in said
+    assert b"mailbox/INBOX" not in b"".join(clients["carol"].ok("GETQUOTAROOT INBOX"))
+    with Lmtp(site.port("LMTP")) as client:
+        got = client.deliver(text(100), "alice", "carol")
+        assert got["alice"].startswith("452") and got["carol"].startswith("250"), got
+    alice.all_ok("CREATE Listen/Entw&APw-rfe", "CREATE other")
+    alice.append("Listen/Entw&APw-rfe", text(100))
+    alice.no("APPEND Listen/Entw&APw-rfe {4+}\r\n\r\n\r\n", "OVERQUOTA")
+    # The name has them: another mailbox that gets it, and not the one that leaves it.
+    alice.all_ok("RENAME Listen/Entw&APw-rfe Listen/old", "RENAME other Listen/Entw&APw-rfe")
+    alice.append("Listen/old", text(100))
+    alice.append("Listen/Entw&APw-rfe", text(100))
+    alice.no("APPEND Listen/Entw&APw-rfe {4+}\r\n\r\n\r\n", "OVERQUOTA")
+    # What was set comes first, and is gone when it is removed; with and without a server.
+    site.cli("quota", "set", "alice", "--mailbox", "INBOX", "--messages", "2")
+    alice.append("INBOX", text(100))
+    alice.no("APPEND INBOX {4+}\r\n\r\n\r\n", "OVERQUOTA")
+    for running in True, False:
+        if not running:
+            site.stop()
+        rows = {r["mailbox"]: r for r in json.loads(site.cli("quota", "show", "alice", "--json").stdout)}
+        assert set(rows) == {"", "INBOX", "Listen/Entwürfe"}
+        row = rows["INBOX"]
+        assert (row["messages_limit"], row["messages_from"], row["storage_limit"], row["storage_from"]) == (
+            2, "set", 1 << 20, "configuration")
+        assert rows["Listen/Entwürfe"]["messages_from"] == "configuration"
+        assert rows["Listen/Entwürfe"]["storage_from"] == "none"
+    site.cli("quota", "remove", "alice", "--mailbox", "INBOX")
+    site.start()
+    site.login("alice").no("APPEND INBOX {4+}\r\n\r\n\r\n", "OVERQUOTA")
+    # SETQUOTA names all limits that there are then.
+    site.add("root", PASSWORD, "--admin")
+    boss = site.login("root")
+    assert b"* QUOTA mailbox/INBOX (STORAGE 0 5)" in b"".join(boss.ok("SETQUOTA mailbox/INBOX (STORAGE 5)"))
+    site.edit("mailbox = INBOX; messages = 2", "mailbox = INBOX; messages = 3")
+    site.reload()
+    bob = site.login("bob")
+    bob.append("INBOX", text(100))
+    bob.no("APPEND INBOX {4+}\r\n\r\n\r\n", "OVERQUOTA")
+
+
 def test_configuration_is_checked():
     site = Site()
     try:
@@ -117,14 +177,17 @@ allowance c { storage = 1G }
 lmtp.over_quota = 550
 quota.storage = 1023
 allowance d { for = [x]; storage = 1 }
+allowance e { for = [x]; mailbox = Sent; mailboxes = 1 }
 """)
         said = site.cli("config", "check", ok=False).stderr
         for what in (r"quota.warn: 70%: .*ascending", r"quota.warn: 0%:", r"quota.warn: 101%:", r"quota.warn: much:",
-                     r"allowance b: for: @", r"allowance c", r"lmtp.over_quota.*452", r"quota.storage: .*1K", r"allowance d: storage: .*1K"):
+                     r"allowance b: for: @", r"allowance c", r"lmtp.over_quota.*452", r"quota.storage: .*1K", r"allowance d: storage: .*1K",
+                     r"allowance e: .*a mailbox has no mailboxes"):
             assert re.search(what, said), (what, said)
-        site.write("allowance a { for = [\"group:staff\"] }\n")
+        site.write("allowance a { for = [\"group:staff\"] }\nquota.mailboxes = 1\n"
+                   "store.default_mailboxes = [Sent]\n")
         got = site.cli("config", "check")
-        for what in r"no groups", r"allowance a: it says no limit":
+        for what in r"no groups", r"allowance a: it says no limit", r"quota.mailboxes: new accounts begin with more":
             assert re.search(what, got.stdout + got.stderr), got
     finally:
         site.remove()

@@ -50,7 +50,6 @@ put_resource(const struct store_quota_root *root, enum store_quota_resource r, s
 	(void)snprintf(key, sizeof(key), "%s_from", keys[r]);
 	row_str(out, key,
 	    root->own[r]                ? STR("set")
-	    : root->mailbox != 0        ? STR("none")
 	    : limit == STORE_QUOTA_NONE ? STR("none")
 	                                : STR("configuration"));
 }
@@ -77,23 +76,26 @@ is_limited(const struct store_quota_root *root)
 }
 
 struct roots {
-	struct store_account *account;
-	struct buf names; /* of mailboxes that have properties, vstr each */
+	struct store *store;
+	struct buf names; /* of mailboxes that may have limits, vstr each */
 };
 
 static bool
 note_mailbox(const struct store_mailbox_info *info, void *arg)
 {
-	if (info->id != 0 && store_properties_count(info->properties) > 0)
-		buf_vstr(&((struct roots *)arg)->names, info->name);
+	struct roots *roots = arg;
+
+	if (info->id != 0 && (store_properties_count(info->properties) > 0 ||
+	                         store_quota_is_named(roots->store, info->name)))
+		buf_vstr(&roots->names, info->name);
 	return true;
 }
 
 /* The account's, and those of its mailboxes. */
 static void
-put_roots(struct store_account *a, bool all, uint64_t least, struct buf *out)
+put_roots(struct store *store, struct store_account *a, bool all, uint64_t least, struct buf *out)
 {
-	struct roots roots = {.account = a};
+	struct roots roots = {.store = store};
 	struct str user = store_account_name(a);
 	struct store_quota_root root;
 	struct rd names;
@@ -150,7 +152,7 @@ quota_list(const struct ops *ops, const struct request *req, struct buf *out, st
 
 		/* It may be gone meanwhile; what is wrong with a damaged one the check says. */
 		if (store_account_load(ops->store, name, false, &a) == TS_OK) {
-			put_roots(a, false, least, out);
+			put_roots(ops->store, a, false, least, out);
 			store_account_unref(&a);
 		}
 		io->progress(io, "users", ++done, page.n);
@@ -195,7 +197,7 @@ quota_show(const struct ops *ops, const struct request *req, struct buf *out, st
 	(void)io;
 	if (a == NULL)
 		return false;
-	put_roots(a, true, 0, out);
+	put_roots(ops->store, a, true, 0, out);
 	store_account_unref(&a);
 	return true;
 }

@@ -14,8 +14,9 @@
  * room.
  *
  * SETQUOTA replaces all limits of a root (section 4.1.3).  For an account, a resource that is not
- * named becomes unlimited, whatever the configuration says; a mailbox for which none is named stops
- * being a root.  SETQUOTA of a mailbox's root makes the mailbox a root.
+ * named becomes unlimited, whatever the configuration says; so it does for a mailbox whose name the
+ * configuration has limits for.  Any other mailbox for which none is named stops being a root.
+ * SETQUOTA of a mailbox's root makes the mailbox a root.
  *
  * Limits are hard, so an untagged [OVERQUOTA] (section 4.3.1) is rare: SELECT sends it if the
  * mailbox or its account exceeds a limit that was lowered.
@@ -206,13 +207,14 @@ may_set(const struct imap_conn *conn, const struct root *root)
 	return login->grant->mailbox_count == 0 && root->name.n == 0;
 }
 
-/* Returns NULL, or a text for the client that says what is wrong. */
+/* Returns NULL, or a text for the client that says what is wrong.  named: the configuration has
+ * limits for mailboxes of that name. */
 static const char *
-wish_of(const struct wire_quota *args, bool mailbox, struct store_quota_wish *wish)
+wish_of(const struct wire_quota *args, bool mailbox, bool named, struct store_quota_wish *wish)
 {
 	*wish = (struct store_quota_wish){.limit = {0}};
 	for (unsigned r = 0; r < STORE_QUOTA_RESOURCES; r++) {
-		wish->set[r] = mailbox ? STORE_QUOTA_INHERIT : STORE_QUOTA_LIMIT;
+		wish->set[r] = mailbox && !named ? STORE_QUOTA_INHERIT : STORE_QUOTA_LIMIT;
 		wish->limit[r] = STORE_QUOTA_NONE;
 	}
 	for (size_t i = 0; i < args->n; i++) {
@@ -270,7 +272,8 @@ cmd_setquota(struct imap_cmd *cmd)
 		return no_such_root(cmd);
 	if (!may_set(cmd->conn, root))
 		return cmd_no(cmd, "NOPERM", N_("Only an administrator can change quotas"));
-	fault = wish_of(&args, root->mailbox.p != NULL, &wish);
+	fault = wish_of(&args, root->mailbox.p != NULL,
+	    store_quota_is_named(cmd->conn->server->store, root->mailbox), &wish);
 	if (fault != NULL)
 		return cmd_no(cmd, "CANNOT", fault);
 	return cmd_change(cmd,

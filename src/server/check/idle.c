@@ -251,6 +251,18 @@ check_hidden(const struct conf *conf, struct buf *warnings)
 }
 
 static void
+check_new_accounts(const struct conf *conf, struct buf *warnings)
+{
+	const struct quota_settings *s = conf_get(conf, &quota_conf);
+	const struct store_settings *store = conf_get(conf, &store_conf);
+
+	if (s->mailboxes == 0 || (uint64_t)s->mailboxes > store->default_mailboxes.n ||
+	    !conf_blame(conf, s, "quota.mailboxes", warnings))
+		return;
+	buf_puts(warnings, ": new accounts begin with more, INBOX and store.default_mailboxes\n");
+}
+
+static void
 check_warnings(const struct conf *conf, struct buf *warnings)
 {
 	const struct quota_settings *s = conf_get(conf, &quota_conf);
@@ -290,4 +302,5 @@ config_check_idle(const struct conf *conf, struct buf *warnings)
 	check_hidden(conf, warnings);
 	check_allowances(conf, warnings);
 	check_warnings(conf, warnings);
+	check_new_accounts(conf, warnings);
 }

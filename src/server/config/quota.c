@@ -4,6 +4,7 @@
 
 #include "auth/grants.h"
 #include "base/mem.h"
+#include "wire/utf7.h"
 
 /* ---- options ---- */
 
@@ -54,6 +55,8 @@ check_allowance(const void *settings, const struct conf_report *r)
 
 	if (s->storage > 0 && s->storage < 1024)
 		conf_report(r, "storage", BELOW_UNIT);
+	if (s->mailbox.n > 0 && s->mailboxes > 0)
+		conf_report(r, "mailboxes mailbox", "a mailbox has no mailboxes to be limited");
 	for (size_t i = 0; i < s->users.n; i++)
 		if (!auth_names_parse(s->users.items[i], STR_NONE, a, &names))
 			conf_report_item(
@@ -161,6 +164,13 @@ static const struct conf_opt allowance_opts[] = {
         .prose = "For whom: users, patterns in which `*` stands for any characters, or "
                  "`group:NAME`. A block that names the user comes before one for a group, and "
                  "that before one with a pattern; of several the first applies."},
+    {.name = "mailbox",
+        .type = CONF_STRING,
+        .def = "",
+        .max = STORE_NAME_MAX,
+        AT(mailbox),
+        .prose = "The limits are those of this mailbox of each of these users, for the messages "
+                 "in it alone; levels below `/`, as in `Lists/some`. Empty: of the account."},
     {.name = "storage",
         .type = CONF_SIZE,
         .def = "0",
@@ -193,8 +203,11 @@ const struct conf_table allowance_conf = {.name = "allowance",
 
 /* ---- rules ---- */
 
+enum { OF_ACCOUNT = SIZE_MAX };
+
 struct rule { /* an item of a block's `for` */
 	struct auth_names names;
+	size_t mailbox; /* index of its name, or OF_ACCOUNT */
 	uint64_t limit[STORE_QUOTA_RESOURCES];
 	bool given[STORE_QUOTA_RESOURCES];
 };
@@ -208,6 +221,8 @@ struct quota_rules {
 	void *crossed_arg;
 	struct rule *rule;
 	size_t n;
+	struct str *mailbox; /* names, each once */
+	size_t mailboxes;
 };
 
 static void
@@ -225,6 +240,23 @@ rank(enum auth_names_kind kind)
 	return kind == AUTH_NAMES_ONE ? 0 : kind == AUTH_NAMES_GROUP ? 1 : 2;
 }
 
+/* Names are compared in the form that the store has them in. */
+static size_t
+mailbox_of(struct quota_rules *rules, struct str name)
+{
+	struct str kept = wire_name_kept(rules->arena, name);
+
+	if (name.n == 0)
+		return OF_ACCOUNT;
+	if (str_ieq(kept, STR("INBOX")))
+		kept = STR("INBOX");
+	for (size_t i = 0; i < rules->mailboxes; i++)
+		if (str_eq(rules->mailbox[i], kept))
+			return i;
+	rules->mailbox[rules->mailboxes] = kept;
+	return rules->mailboxes++;
+}
+
 static void
 read_block(struct quota_rules *rules, const struct conf *conf, const struct allowance_settings *s,
     struct str default_domain, unsigned wanted)
@@ -236,6 +268,7 @@ read_block(struct quota_rules *rules, const struct conf *conf, const struct allo
 		        s->users.items[i], default_domain, rules->arena, &rule->names) ||
 		    rank(rule->names.kind) != wanted)
 			continue;
+		rule->mailbox = mailbox_of(rules, s->mailbox);
 		read_limits(s->storage, s->messages, s->mailboxes, rule->limit);
 		rule->given[STORE_QUOTA_STORAGE] = conf_given(conf, s, "storage");
 		rule->given[STORE_QUOTA_MESSAGE] = conf_given(conf, s, "messages");
@@ -261,6 +294,7 @@ quota_rules_new(struct conf *conf, struct auth *auth, struct str default_domain)
 	for (size_t i = 0; i < blocks.n; i++)
 		most += ((const struct allowance_settings *)blocks.p[i].settings)->users.n;
 	rules->rule = arena_array(rules->arena, most, sizeof(*rules->rule));
+	rules->mailbox = arena_array(rules->arena, blocks.n + 1, sizeof(*rules->mailbox));
 	for (unsigned r = 0; r < 3; r++)
 		for (size_t i = 0; i < blocks.n; i++)
 			read_block(rules, conf, blocks.p[i].settings, default_domain, r);
@@ -286,17 +320,17 @@ says_more(const struct rule *rule, const bool *known)
 	return false;
 }
 
+/* Applies the rules about the account or about that mailbox. */
 static void
-limits(void *arg, struct str account, struct store_quota *quota)
+apply_rules(
+    const struct quota_rules *rules, struct str account, size_t mailbox, struct store_quota *quota)
 {
-	const struct quota_rules *rules = arg;
 	bool known[STORE_QUOTA_RESOURCES] = {false};
 
-	memcpy(quota->limit, rules->limit, sizeof(quota->limit));
 	for (size_t i = 0; i < rules->n; i++) {
 		const struct rule *rule = &rules->rule[i];
 
-		if (!says_more(rule, known) ||
+		if (rule->mailbox != mailbox || !says_more(rule, known) ||
 		    !auth_names_include(rules->auth, &rule->names, account))
 			continue;
 		for (unsigned r = 0; r < STORE_QUOTA_RESOURCES; r++)
@@ -305,6 +339,21 @@ limits(void *arg, struct str account, struct store_quota *quota)
 				known[r] = true;
 			}
 	}
+}
+
+static void
+limits(void *arg, struct str account, struct store_quota *quota)
+{
+	const struct quota_rules *rules = arg;
+
+	memcpy(quota->limit, rules->limit, sizeof(quota->limit));
+	apply_rules(rules, account, OF_ACCOUNT, quota);
+}
+
+static void
+mailbox_limits(void *arg, struct str account, size_t i, struct store_quota *quota)
+{
+	apply_rules(arg, account, i, quota);
 }
 
 static void
@@ -321,6 +370,9 @@ quota_rules_source(struct quota_rules *rules, struct store_quota_source *source)
 {
 	*source = rules->levels;
 	source->limits = limits;
+	source->mailbox = rules->mailbox;
+	source->mailboxes = rules->mailboxes;
+	source->mailbox_limits = mailbox_limits;
 	source->crossed = crossed;
 	source->arg = rules;
 }

@@ -3,10 +3,10 @@
 #define SERVER_CONFIG_QUOTA_H
 /*
  * The configured quota: limits for everybody and, in `allowance` blocks, for some users, as the
- * store's source of limits (store/quota.h).  Of each resource applies what a block says that names
- * the user; else one for a group of the user's; else one for a pattern; else the default.  Of
- * several such blocks the first in the file applies.  Limits of the account itself, which are in
- * the store, come before all of these.
+ * store's source of limits (store/quota.h).  A block is about accounts, or about the mailbox that
+ * it names.  Of each resource applies what a block says that names the user; else one for a group
+ * of the user's; else one for a pattern; else the default.  Of several such blocks the first in the
+ * file applies.  Limits of the account itself, which are in the store, come before all of these.
  */
 #include "auth/auth.h"
 #include "conf/conf.h"
@@ -26,6 +26,7 @@ struct quota_settings {
 
 struct allowance_settings { /* of a block */
 	struct conf_list users;
+	struct str mailbox; /* empty: the account */
 	uint64_t storage;
 	int64_t messages, mailboxes;
 };

@@ -19,10 +19,11 @@ fits(uint64_t limit, uint64_t used, uint64_t more)
 }
 
 static bool
-mailbox_fits(const struct store_mailbox *mb, enum store_quota_resource r, uint64_t used,
-    const _Atomic uint64_t *reserved, uint64_t more)
+mailbox_fits(const struct store_mailbox *mb, const struct store_quota *base,
+    enum store_quota_resource r, uint64_t used, const _Atomic uint64_t *reserved, uint64_t more)
 {
-	uint64_t limit = atomic_load_explicit(&mb->quota[r], memory_order_relaxed);
+	uint64_t own = atomic_load_explicit(&mb->quota[r], memory_order_relaxed);
+	uint64_t limit = own != QUOTA_UNSET ? own : base->limit[r];
 
 	return limit == STORE_QUOTA_NONE || fits(limit, used + atomic_load(reserved), more);
 }
@@ -39,8 +40,9 @@ account_fits(const struct store_account *a, enum store_quota_resource r, uint64_
 enum ts_err
 room_for(struct store_change *c, struct store_mailbox *mb, const struct room *more)
 {
-	const struct store_account *a = mb->account;
+	struct store_account *a = mb->account;
 	const struct counters_row *head = &mb->head.c;
+	struct store_quota base;
 
 	if (!more->same_account && !account_fits(a, STORE_QUOTA_STORAGE, a->head_usage.bytes,
 	                               &a->quota_reserved.bytes, more->bytes))
@@ -48,11 +50,12 @@ room_for(struct store_change *c, struct store_mailbox *mb, const struct room *mo
 	if (!more->same_account && !account_fits(a, STORE_QUOTA_MESSAGE, a->head_usage.messages,
 	                               &a->quota_reserved.messages, more->messages))
 		return no_room(c, STORE_QUOTA_MESSAGE);
+	quota_of_mailbox(a, mb, true, &base);
 	if (!mailbox_fits(
-	        mb, STORE_QUOTA_STORAGE, head->size, &mb->quota_reserved.bytes, more->bytes))
+	        mb, &base, STORE_QUOTA_STORAGE, head->size, &mb->quota_reserved.bytes, more->bytes))
 		return no_room(c, STORE_QUOTA_STORAGE);
-	if (!mailbox_fits(mb, STORE_QUOTA_MESSAGE, head->messages, &mb->quota_reserved.messages,
-	        more->messages))
+	if (!mailbox_fits(mb, &base, STORE_QUOTA_MESSAGE, head->messages,
+	        &mb->quota_reserved.messages, more->messages))
 		return no_room(c, STORE_QUOTA_MESSAGE);
 	return TS_OK;
 }

@@ -155,6 +155,7 @@ struct store {
 
 	pthread_rwlock_t quota_lock; /* source */
 	struct store_quota_source quota_source;
+	_Atomic bool quota_named; /* it has limits for mailboxes */
 	_Atomic uint64_t quota_refused;
 
 	_Atomic uint64_t state_bytes, accounts_loaded, mailboxes_loaded, watches, pending;

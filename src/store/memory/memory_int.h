@@ -88,7 +88,8 @@ struct store_mailbox {
 
 	struct head head;
 	struct store_properties *head_properties;
-	_Atomic uint64_t quota[STORE_QUOTA_RESOURCES]; /* own limits, in the head */
+	/* Own limits, in the head (QUOTA_UNSET). */
+	_Atomic uint64_t quota[STORE_QUOTA_RESOURCES];
 	struct quota_sum quota_reserved;
 	bool stale; /* must be read again before it is changed; lane's */
 
@@ -262,6 +263,11 @@ void quota_read_head(struct store_account *account, struct store_mailbox *mailbo
 void quota_ask_source(struct store_account *account);
 /* Returns the limit in the head. */
 uint64_t quota_limit(const struct store_account *account, enum store_quota_resource resource);
+/* Get what the source says of a mailbox (STORE_QUOTA_NONE: nothing): by its name; or of the one
+ * that has a name in the head, or among what is published.  Call without account.lock. */
+void quota_of_name(struct store_account *account, struct str name, struct store_quota *quota_r);
+void quota_of_mailbox(struct store_account *account, const struct store_mailbox *mailbox, bool head,
+    struct store_quota *quota_r);
 /* Call when the published usage or limit of the account changed: tells the source which level was
  * crossed. */
 void quota_note(struct store_account *account);

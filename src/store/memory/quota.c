@@ -114,7 +114,7 @@ void
 quota_init_mailbox(struct store_mailbox *mb)
 {
 	for (unsigned r = 0; r < STORE_QUOTA_RESOURCES; r++)
-		atomic_init(&mb->quota[r], STORE_QUOTA_NONE);
+		atomic_init(&mb->quota[r], QUOTA_UNSET);
 }
 
 void
@@ -122,8 +122,8 @@ quota_read_head(struct store_account *a, struct store_mailbox *mb)
 {
 	for (unsigned r = 0; r < STORE_QUOTA_RESOURCES; r++) {
 		if (mb != NULL) {
-			atomic_store(&mb->quota[r],
-			    quota_of_table(mb->head_properties, r, STORE_QUOTA_NONE));
+			atomic_store(
+			    &mb->quota[r], quota_of_table(mb->head_properties, r, QUOTA_UNSET));
 			continue;
 		}
 		atomic_store(&a->quota[r], quota_of_table(a->head_properties, r, QUOTA_UNSET));
@@ -155,6 +155,71 @@ quota_ask_source(struct store_account *a)
 		atomic_store(&a->quota_base[r], quota.limit[r]);
 }
 
+static const struct store_quota unlimited = {
+    {STORE_QUOTA_NONE, STORE_QUOTA_NONE, STORE_QUOTA_NONE}};
+
+/* Call with store.quota_lock. */
+static void
+ask_of_mailbox(struct store_account *a, size_t i, struct store_quota *quota)
+{
+	const struct store_quota_source *s = &a->store->quota_source;
+
+	if (i < s->mailboxes)
+		s->mailbox_limits(s->arg, a->name, i, quota);
+}
+
+void
+quota_of_name(struct store_account *a, struct str name, struct store_quota *quota)
+{
+	struct store *store = a->store;
+	size_t i = 0;
+
+	*quota = unlimited;
+	if (!atomic_load(&store->quota_named))
+		return;
+	pthread_rwlock_rdlock(&store->quota_lock);
+	while (i < store->quota_source.mailboxes && !str_eq(store->quota_source.mailbox[i], name))
+		i++;
+	ask_of_mailbox(a, i, quota);
+	pthread_rwlock_unlock(&store->quota_lock);
+}
+
+void
+quota_of_mailbox(
+    struct store_account *a, const struct store_mailbox *mb, bool head, struct store_quota *quota)
+{
+	struct store *store = a->store;
+	bool found = false;
+	size_t i = 0;
+
+	*quota = unlimited;
+	if (!atomic_load(&store->quota_named))
+		return;
+	pthread_rwlock_rdlock(&a->lock);
+	pthread_rwlock_rdlock(&store->quota_lock);
+	while (!found && i < store->quota_source.mailboxes) {
+		const struct entry *e = account_entry(a, store->quota_source.mailbox[i]);
+
+		found = e != NULL && (head ? e->head : e->pub) == mb;
+		i += !found;
+	}
+	pthread_rwlock_unlock(&a->lock);
+	ask_of_mailbox(a, i, quota);
+	pthread_rwlock_unlock(&store->quota_lock);
+}
+
+bool
+store_quota_is_named(struct store *store, struct str mailbox)
+{
+	bool is = false;
+
+	pthread_rwlock_rdlock(&store->quota_lock);
+	for (size_t i = 0; i < store->quota_source.mailboxes; i++)
+		is |= str_eq(store->quota_source.mailbox[i], mailbox);
+	pthread_rwlock_unlock(&store->quota_lock);
+	return is;
+}
+
 /* Asks without holding the shard's mutex, for which look-ups of accounts wait: the source may have
  * many rules. */
 static void
@@ -181,6 +246,7 @@ store_quota_source(struct store *store, const struct store_quota_source *source)
 {
 	pthread_rwlock_wrlock(&store->quota_lock);
 	store->quota_source = source != NULL ? *source : (struct store_quota_source){0};
+	atomic_store(&store->quota_named, store->quota_source.mailboxes > 0);
 	pthread_rwlock_unlock(&store->quota_lock);
 	for (unsigned i = 0; i < SHARDS; i++)
 		ask_for_shard(&store->shard[i]);

@@ -19,8 +19,10 @@ fill_account(struct store_account *a, struct store_quota_root *root)
 	quota_usage(a, root->usage);
 }
 
+/* base: what the source says of it. */
 static bool
-fill_mailbox(const struct store_mailbox *mb, struct store_quota_root *root)
+fill_mailbox(
+    const struct store_mailbox *mb, const struct store_quota *base, struct store_quota_root *root)
 {
 	struct counters_row c = mailbox_listed(mb);
 	bool any = false;
@@ -31,8 +33,8 @@ fill_mailbox(const struct store_mailbox *mb, struct store_quota_root *root)
 		uint64_t limit = quota_of_table(mb->properties, r, QUOTA_UNSET);
 
 		root->own[r] = limit != QUOTA_UNSET;
-		root->in_force.limit[r] = root->own[r] ? limit : STORE_QUOTA_NONE;
-		any |= root->own[r];
+		root->in_force.limit[r] = root->own[r] ? limit : base->limit[r];
+		any |= root->own[r] || base->limit[r] != STORE_QUOTA_NONE;
 	}
 	root->usage[STORE_QUOTA_STORAGE] = c.size;
 	root->usage[STORE_QUOTA_MESSAGE] = c.messages;
@@ -40,11 +42,12 @@ fill_mailbox(const struct store_mailbox *mb, struct store_quota_root *root)
 }
 
 static bool
-find_mailbox(struct store_account *a, struct str mailbox, struct store_quota_root *root)
+find_mailbox(struct store_account *a, struct str mailbox, const struct store_quota *base,
+    struct store_quota_root *root)
 {
 	const struct entry *e = account_entry(a, mailbox);
 
-	return e != NULL && e->pub != NULL && fill_mailbox(e->pub, root);
+	return e != NULL && e->pub != NULL && fill_mailbox(e->pub, base, root);
 }
 
 void
@@ -59,10 +62,12 @@ store_quota_account(struct store_account *a, struct store_quota_root *root)
 bool
 store_quota_mailbox(struct store_account *a, struct str mailbox, struct store_quota_root *root)
 {
+	struct store_quota base;
 	bool found;
 
+	quota_of_name(a, mailbox, &base);
 	pthread_rwlock_rdlock(&a->lock);
-	found = find_mailbox(a, mailbox, root);
+	found = find_mailbox(a, mailbox, &base, root);
 	pthread_rwlock_unlock(&a->lock);
 	store_looked(a->store);
 	return found;
@@ -72,10 +77,12 @@ bool
 store_quota_of(struct store_mailbox *mb, struct store_quota_root *root)
 {
 	struct store_account *a = mb->account;
+	struct store_quota base;
 	bool found;
 
+	quota_of_mailbox(a, mb, false, &base);
 	pthread_rwlock_rdlock(&a->lock);
-	found = fill_mailbox(mb, root);
+	found = fill_mailbox(mb, &base, root);
 	pthread_rwlock_unlock(&a->lock);
 	store_looked(a->store);
 	return found;
@@ -114,11 +121,13 @@ store_quota_room(struct store_account *a, struct str mailbox, uint64_t bytes, ui
     enum store_quota_resource *resource_r)
 {
 	struct store_quota_root root, own;
+	struct store_quota base;
 	bool found;
 
+	quota_of_name(a, mailbox, &base);
 	pthread_rwlock_rdlock(&a->lock);
 	fill_account(a, &root);
-	found = find_mailbox(a, mailbox, &own);
+	found = find_mailbox(a, mailbox, &base, &own);
 	pthread_rwlock_unlock(&a->lock);
 	store_looked(a->store);
 	return fits(&root, STORE_QUOTA_STORAGE, bytes, resource_r) &&

@@ -260,6 +260,76 @@ limits_of_a_source(void **state)
 	kit_close(&kit);
 }
 
+static void
+two_of_each(void *arg, struct str account, size_t i, struct store_quota *quota)
+{
+	const uint64_t *limit = arg;
+
+	(void)account;
+	quota->limit[STORE_QUOTA_MESSAGE] = limit[i];
+}
+
+/* By name: a mailbox comes under them when it gets the name, and its own come before. */
+static void
+limits_by_names(void **state)
+{
+	const struct str names[] = {STR("a"), STR("b/c")};
+	const uint64_t limit[] = {1, 2};
+	struct store_quota_source source = {.arg = (void *)(uintptr_t)limit,
+	    .mailbox = names,
+	    .mailboxes = 2,
+	    .mailbox_limits = two_of_each};
+	struct store_quota_root root;
+	enum store_quota_resource resource;
+	struct kit kit = {0};
+	struct store_mailbox *a;
+
+	(void)state;
+	kit_open(&kit, 0);
+	store_quota_source(kit.store, &source);
+	a = make(&kit, "a");
+	assert_string_equal(append(&kit, a, 20), "");
+	assert_string_equal(append(&kit, a, 20), "message");
+	assert_string_equal(
+	    outcome(&kit, transfer(&kit, STORE_CHANGE_COPY, a, a, 1, 1)), "message");
+	assert_false(store_quota_room(kit.account, STR("a"), 1, 1, &resource));
+	assert_true(store_quota_mailbox(kit.account, STR("a"), &root));
+	assert_false(root.own[STORE_QUOTA_MESSAGE]);
+	assert_int_equal(root.in_force.limit[STORE_QUOTA_MESSAGE], 1);
+	assert_string_equal(append(&kit, kit.inbox, 20), "");
+	assert_false(store_quota_mailbox(kit.account, STR("INBOX"), &root));
+	assert_true(store_quota_is_named(kit.store, STR("b/c")));
+	assert_false(store_quota_is_named(kit.store, STR("b")));
+
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_RENAME, "a", "b/c"), TS_OK);
+	assert_true(store_quota_of(a, &root));
+	assert_int_equal(root.in_force.limit[STORE_QUOTA_MESSAGE], 2);
+	assert_string_equal(append(&kit, a, 20), "");
+	assert_string_equal(append(&kit, a, 20), "message");
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_RENAME, "b/c", "free"), TS_OK);
+	assert_false(store_quota_of(a, &root));
+	assert_string_equal(append(&kit, a, 20), "");
+	/* Lowered below the usage, as it were: nothing goes, and moving within it needs no room. */
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_RENAME, "free", "a"), TS_OK);
+	assert_string_equal(append(&kit, a, 20), "message");
+	assert_string_equal(outcome(&kit, transfer(&kit, STORE_CHANGE_MOVE, a, a, 1, 3)), "");
+
+	set(&kit, "a", NONE, 4, NONE);
+	assert_string_equal(append(&kit, a, 20), "");
+	assert_string_equal(append(&kit, a, 20), "message");
+	set(&kit, "a", NONE, NONE, NONE);
+	assert_string_equal(append(&kit, a, 20), "");
+	store_mailbox_unref(&a);
+	kit_crash(&kit);
+	store_quota_source(kit.store, &source);
+	a = kit_mailbox(kit.account, "a");
+	assert_string_equal(append(&kit, a, 20), "");
+	store_mailbox_unref(&a);
+	store_quota_source(kit.store, NULL);
+	assert_string_equal(append(&kit, kit.inbox, 20), "");
+	kit_close(&kit);
+}
+
 /* ---- pieces ---- */
 
 static void
@@ -848,6 +918,7 @@ main(void)
 	    cmocka_unit_test(account_limits),
 	    cmocka_unit_test(mailbox_limits),
 	    cmocka_unit_test(limits_of_a_source),
+	    cmocka_unit_test(limits_by_names),
 	    cmocka_unit_test(copies_in_pieces),
 	    cmocka_unit_test(pieces_that_fail),
 	    cmocka_unit_test(between_pieces),
