@@ -274,6 +274,54 @@ def test_many_at_once(make):
     site.login("alice").no("APPEND INBOX {4+}\r\n\r\n\r\n", "OVERQUOTA")
 
 
+def test_killed_while_it_fills(make):
+    """Whatever was under way: three at a time or one, by APPEND, COPY and LMTP.  What was acknowledged is there, no
+    more than is allowed, and no room is lost."""
+    site = make("quota { messages = 150; warn = [] }\n")
+    site.login("alice").append("INBOX", text(100))
+    taken = []
+
+    def until_it_dies(step):
+        try:
+            while True:
+                taken.append(step())
+        except (EOFError, OSError, AssertionError):
+            pass
+
+    def several(client):
+        bytes_of = text(100)
+        return 3 * (b" OK " in client.run(b"APPEND INBOX" + 3 * (b" {100+}\r\n" + bytes_of))[-1])
+
+    def copy(client):
+        return int(b" OK " in client.run("COPY 1 INBOX")[-1])
+
+    def deliver(client):
+        return int(client.deliver(text(500), "alice")["alice"].startswith("250"))
+    clients = [site.login("alice") for _ in range(4)]
+    for client in clients[2:]:
+        client.ok("SELECT INBOX")
+    lmtp = [Lmtp(site.port("LMTP")) for _ in range(2)]
+    threads = [threading.Thread(target=until_it_dies, args=(lambda s=step, c=client: s(c),))
+               for step, client in zip((several, several, copy, copy, deliver, deliver), clients + lmtp)]
+    for t in threads:
+        t.start()
+    wait_for(lambda: sum(taken) >= 30)
+    site.kill()
+    for t in threads:
+        t.join()
+    for client in clients + lmtp:
+        client.close()
+    site.start()
+    there = usage(site, "alice")["messages"]
+    assert 1 + sum(taken) <= there <= 150
+    client = site.login("alice")
+    assert f"(MESSAGES {there})".encode() in b"".join(client.ok("STATUS INBOX (MESSAGES)"))
+    for _ in range(150 - there):
+        client.append("INBOX", text(10 + len("Subject: s")))
+    client.no("APPEND INBOX {4+}\r\n\r\n\r\n", "OVERQUOTA")
+    site.cli("check")
+
+
 def test_warnings(make):
     """One message for each crossing, whatever happens in between."""
     site = make("quota { storage = 100K; warn = [50%, 90%]; warn_slack = 10 }\n")

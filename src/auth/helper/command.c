@@ -79,7 +79,7 @@ start(const struct command_request *r, pid_t *pid_r)
 	(void)posix_spawn_file_actions_adddup2(&files, 1, 2);
 	(void)posix_spawn_file_actions_addchdir_np(&files, "/");
 	(void)posix_spawn_file_actions_addclosefrom_np(&files, FIRST_FILE);
-	code = posix_spawn(pid_r, args[0], &files, &attr, args, env);
+	code = posix_spawn(pid_r, r->args[0].p, &files, &attr, args, env);
 	(void)posix_spawn_file_actions_destroy(&files);
 	(void)posix_spawnattr_destroy(&attr);
 	return code;
