@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from lmtp import Lmtp
-from server import Site, ended, give, wait_for
+from server import Site, ended, give, status_of, wait_for
 
 PASSWORD = "wonderland-7"
 LISTENER = "listener lmtp { protocol = lmtp; address = 127.0.0.1; port = 0; tls = starttls }\n"
@@ -181,8 +181,8 @@ allowance e { for = [x]; mailbox = Sent; mailboxes = 1 }
 """)
         said = site.cli("config", "check", ok=False).stderr
         for what in (r"quota.warn: 70%: .*ascending", r"quota.warn: 0%:", r"quota.warn: 101%:", r"quota.warn: much:",
-                     r"allowance b: for: @", r"allowance c", r"lmtp.over_quota.*452", r"quota.storage: .*1K", r"allowance d: storage: .*1K",
-                     r"allowance e: .*a mailbox has no mailboxes"):
+                     r"allowance b: for: @", r"allowance c", r"lmtp.over_quota.*452", r"quota.storage: .*1K",
+                     r"allowance d: storage: .*1K", r"allowance e: .*a mailbox has no mailboxes"):
             assert re.search(what, said), (what, said)
         site.write("allowance a { for = [\"group:staff\"] }\nquota.mailboxes = 1\n"
                    "store.default_mailboxes = [Sent]\n")
@@ -497,7 +497,8 @@ def _commands(make):
 
 SAY = """\
 tr '\\0' '\\n' </proc/$$/environ | sort >"$1/$QUOTA_USER.$QUOTA_LEVEL.new"
-{ echo "arguments=$#"; echo "second=$2"; echo "input=$(cat)"; echo "folder=$(pwd)"; readlink /proc/$$/fd/*; } \
+{ echo "arguments=$#"; echo "second=$2"; echo "input=$(cat)"; echo "folder=$(pwd)"
+  grep -E "^(Uid|Gid|CapEff|CapAmb):" /proc/$$/status; readlink /proc/$$/fd/*; } \
 >>"$1/$QUOTA_USER.$QUOTA_LEVEL.new"
 mv "$1/$QUOTA_USER.$QUOTA_LEVEL.new" "$1/$QUOTA_USER.$QUOTA_LEVEL"
 """
@@ -514,7 +515,10 @@ def test_command_says_who_and_what(commands):
         "LANG=C.UTF-8", "PATH=/usr/local/bin:/usr/bin:/bin", "QUOTA_LEVEL=50", "QUOTA_LIMIT=102400",
         "QUOTA_RESOURCE=STORAGE", "QUOTA_ROOT=", "QUOTA_USAGE=53248", "QUOTA_USER=alice",
         "arguments=2", "second=$(id) `id`; x", "input=", "folder=/"]
-    assert set(said[12:]) == {"/dev/null", it.path, it.out + "/alice.50.new"}
+    # It is the server's user, with no more capabilities.
+    server = status_of(it.site.pid)
+    assert said[12:16] == [f"{key}:\t{server[key]}" for key in ("Uid", "Gid", "CapEff", "CapAmb")]
+    assert set(said[16:]) == {"/dev/null", it.path, it.out + "/alice.50.new"}
     # Nor does a shell read what a user is called.
     it.site.login(f'"{odd}"', PASSWORD).append("INBOX", text(95 << 10))
     wait_for(lambda: len(it.files()) == 2)
