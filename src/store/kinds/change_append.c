@@ -92,6 +92,8 @@ append_prepare(struct batch *b, struct store_change *c)
 	/* Refused by itself, so that changes that free space are not refused along with it. */
 	if (err == TS_OK && c->item_count > 0 && engine_full(b->lane->store->engine))
 		err = TS_FULL;
+	if (err == TS_OK) /* asks for the mailbox's name, so not with its lock */
+		err = append_room(c);
 	if (err != TS_OK)
 		return err;
 
@@ -101,8 +103,6 @@ append_prepare(struct batch *b, struct store_change *c)
 	delta_begin(&cd, b, c->mailbox);
 	cd.any_length = c->restoring;
 	err = append_flags(&cd, c, flags);
-	if (err == TS_OK)
-		err = append_room(c);
 	c->uidvalidity = c->mailbox->head.uidvalidity;
 	c->first_uid = c->item_count > 0 && c->items[0].uid != 0 ? c->items[0].uid : cd.c.uidnext;
 	c->modseq = cd.c.modseq;

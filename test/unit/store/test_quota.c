@@ -282,7 +282,7 @@ limits_by_names(void **state)
 	struct store_quota_root root;
 	enum store_quota_resource resource;
 	struct kit kit = {0};
-	struct store_mailbox *a;
+	struct store_mailbox *a, *other;
 
 	(void)state;
 	kit_open(&kit, 0);
@@ -314,12 +314,21 @@ limits_by_names(void **state)
 	assert_string_equal(append(&kit, a, 20), "message");
 	assert_string_equal(outcome(&kit, transfer(&kit, STORE_CHANGE_MOVE, a, a, 1, 3)), "");
 
+	/* From another account, and from another mailbox. */
+	other = kit_inbox_of(&kit, "bob");
+	assert_string_equal(append(&kit, other, 20), "");
+	assert_string_equal(
+	    outcome(&kit, transfer(&kit, STORE_CHANGE_COPY, other, a, 1, 1)), "message");
+	assert_string_equal(
+	    outcome(&kit, transfer(&kit, STORE_CHANGE_MOVE, kit.inbox, a, 1, 1)), "message");
+
 	set(&kit, "a", NONE, 4, NONE);
-	assert_string_equal(append(&kit, a, 20), "");
+	assert_string_equal(outcome(&kit, transfer(&kit, STORE_CHANGE_COPY, other, a, 1, 1)), "");
 	assert_string_equal(append(&kit, a, 20), "message");
 	set(&kit, "a", NONE, NONE, NONE);
 	assert_string_equal(append(&kit, a, 20), "");
 	store_mailbox_unref(&a);
+	store_mailbox_unref(&other);
 	kit_crash(&kit);
 	store_quota_source(kit.store, &source);
 	a = kit_mailbox(kit.account, "a");
