@@ -42,6 +42,8 @@ size_t auth_groups_of(const struct auth_groups *groups, struct str user, const s
 bool auth_groups_has(const struct auth_groups *groups, struct str group, struct str user);
 /* Whether a group of that name exists, with or without members. */
 bool auth_groups_known(const struct auth_groups *groups, struct str group);
+/* Whether a group file can have this name. */
+bool auth_group_name_ok(struct str name);
 /* The number of memberships. */
 size_t auth_groups_count(const struct auth_groups *groups);
 #endif

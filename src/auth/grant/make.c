@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Makes grants from what people write and from records: see grant.h. */
 #include "auth/grant/grant.h"
+#include "auth/grant/groups.h"
 #include "auth/user/user.h"
 #include "base/normal.h"
 #include "sasl/names.h"
@@ -27,9 +28,8 @@ names_of(struct str text)
 	return (struct auth_names){AUTH_NAMES_PATTERN, text};
 }
 
-/* Whether a group file (auth/grant/groups.h) can have this name. */
-static bool
-is_group_name(struct str name)
+bool
+auth_group_name_ok(struct str name)
 {
 	for (size_t i = 0; i < name.n; i++)
 		if ((unsigned char)name.p[i] <= ' ' || name.p[i] == 127 || name.p[i] == ':' ||
@@ -48,7 +48,7 @@ auth_names_parse(
 	if (str_has_iprefix(text, group_word)) {
 		text = (struct str){text.p + group_word.n, text.n - group_word.n};
 		*names_r = (struct auth_names){AUTH_NAMES_GROUP, arena_str(arena, text)};
-		return is_group_name(text);
+		return auth_group_name_ok(text);
 	}
 	/* Only a whole name gets the default domain. */
 	ok = str_chr(text, '*') != NULL ? sasl_name_prepare(text, &b)
@@ -307,7 +307,7 @@ parse_names(struct rd *r, struct arena *arena)
 	uint8_t group = rd_u8(r);
 	struct str text = arena_str(arena, rd_vstr(r));
 
-	if (group > 1 || text.n == 0 || (group == 1 && !is_group_name(text)))
+	if (group > 1 || text.n == 0 || (group == 1 && !auth_group_name_ok(text)))
 		r->bad = true;
 	return group == 1 ? (struct auth_names){AUTH_NAMES_GROUP, text} : names_of(text);
 }
