@@ -432,6 +432,40 @@ run_search(struct run *r, struct wire_in *in)
 	return true;
 }
 
+static bool
+run_setacl(struct run *r, struct wire_in *in)
+{
+	struct wire_setacl c, d;
+	struct buf b = {0};
+	struct wire_in back;
+
+	if (!wire_setacl_parse(in, &c))
+		return false;
+	check_mailbox(r, c.mailbox);
+	touch(r, c.identifier);
+	wire_setacl_print(&b, r->dialect, &c);
+	back = again(r, &b);
+	TS_ASSERT(wire_setacl_parse(&back, &d) && same_setacl(&c, &d));
+	return true;
+}
+
+static bool
+run_acl_one(struct run *r, struct wire_in *in)
+{
+	struct wire_acl_one c, d;
+	struct buf b = {0};
+	struct wire_in back;
+
+	if (!wire_acl_one_parse(in, &c))
+		return false;
+	check_mailbox(r, c.mailbox);
+	touch(r, c.identifier);
+	wire_acl_one_print(&b, r->dialect, &c);
+	back = again(r, &b);
+	TS_ASSERT(wire_acl_one_parse(&back, &d) && same_acl_one(&c, &d));
+	return true;
+}
+
 typedef bool run_f(struct run *r, struct wire_in *in);
 
 static const struct {
@@ -452,6 +486,8 @@ static const struct {
     {"STATUS", run_status},
     {"LIST", run_list},
     {"LSUB", run_lsub},
+    {"SETACL", run_setacl},
+    {"LISTRIGHTS", run_acl_one},
     {"COPY", run_copy},
     {"EXPUNGE", run_expunge},
     {"FETCH", run_fetch},

@@ -190,6 +190,48 @@ run_fetch(struct run *r)
 }
 
 static bool
+run_acl(struct run *r)
+{
+	struct wire_acl x, y;
+
+	if (!wire_in_acl(&r->in, &x))
+		return false;
+	if (x.mailbox.p == NULL)
+		return true;
+	wire_out_acl(&r->b, r->dialect, &x);
+	TS_ASSERT(wire_in_acl(again(r), &y) && same_acl(&x, &y));
+	return true;
+}
+
+static bool
+run_listrights(struct run *r)
+{
+	struct wire_listrights x, y;
+
+	if (!wire_in_listrights(&r->in, &x))
+		return false;
+	if (x.mailbox.p == NULL)
+		return true;
+	wire_out_listrights(&r->b, r->dialect, &x);
+	TS_ASSERT(wire_in_listrights(again(r), &y) && same_listrights(&x, &y));
+	return true;
+}
+
+static bool
+run_myrights(struct run *r)
+{
+	struct wire_myrights x, y;
+
+	if (!wire_in_myrights(&r->in, &x))
+		return false;
+	if (x.mailbox.p == NULL)
+		return true;
+	wire_out_myrights(&r->b, r->dialect, &x);
+	TS_ASSERT(wire_in_myrights(again(r), &y) && same_myrights(&x, &y));
+	return true;
+}
+
+static bool
 run_cond(struct run *r, enum wire_cond cond)
 {
 	struct wire_status_line x, y;
@@ -232,6 +274,9 @@ static const struct {
     {"LSUB", run_list},
     {"STATUS", run_status},
     {"NAMESPACE", run_namespace},
+    {"ACL", run_acl},
+    {"LISTRIGHTS", run_listrights},
+    {"MYRIGHTS", run_myrights},
     {"ID", run_id},
     {"CAPABILITY", run_words},
     {"FLAGS", run_flags},

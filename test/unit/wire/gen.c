@@ -598,6 +598,58 @@ gen_quotaroot(struct gen *g)
 	return (struct wire_quotaroot){.mailbox = gen_mailbox(g), .roots = names(g, 0, root_name)};
 }
 
+/* Rights of a response: without "c" and "d". */
+static struct str
+rights(struct gen *g)
+{
+	return of_chars(g, "lrswipkxtea0189z", gen_below(g, 6));
+}
+
+static struct str
+tied_rights(struct gen *g)
+{
+	return of_chars(g, "lrswipkxtea0189z", 1 + gen_below(g, 3));
+}
+
+struct wire_setacl
+gen_setacl(struct gen *g)
+{
+	return (struct wire_setacl){.mailbox = gen_mailbox(g),
+	    .identifier = gen_text(g),
+	    .mode = (enum wire_acl_mode)gen_below(g, 3),
+	    .rights = of_chars(g, "lrswipkxteacdz5", gen_below(g, 8))};
+}
+
+struct wire_acl_one
+gen_acl_one(struct gen *g)
+{
+	return (struct wire_acl_one){gen_mailbox(g), gen_text(g)};
+}
+
+struct wire_acl
+gen_acl(struct gen *g)
+{
+	struct wire_acl acl = {.mailbox = gen_mailbox(g), .n = gen_below(g, 4)};
+
+	acl.v = arena_array(g->a, acl.n, sizeof(*acl.v));
+	for (size_t i = 0; i < acl.n; i++)
+		acl.v[i] = (struct wire_acl_entry){gen_text(g), rights(g)};
+	return acl;
+}
+
+struct wire_listrights
+gen_listrights(struct gen *g)
+{
+	return (struct wire_listrights){
+	    gen_mailbox(g), gen_text(g), rights(g), names(g, 0, tied_rights)};
+}
+
+struct wire_myrights
+gen_myrights(struct gen *g)
+{
+	return (struct wire_myrights){gen_mailbox(g), rights(g)};
+}
+
 void
 gen_namespaces(struct gen *g, struct wire_namespaces sets_r[3])
 {

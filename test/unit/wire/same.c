@@ -332,6 +332,44 @@ same_fetch_data(const struct wire_fetch_data *a, const struct wire_fetch_data *b
 }
 
 bool
+same_setacl(const struct wire_setacl *a, const struct wire_setacl *b)
+{
+	return str_eq(a->mailbox, b->mailbox) && str_eq(a->identifier, b->identifier) &&
+	       a->mode == b->mode && str_eq(a->rights, b->rights);
+}
+
+bool
+same_acl_one(const struct wire_acl_one *a, const struct wire_acl_one *b)
+{
+	return str_eq(a->mailbox, b->mailbox) && str_eq(a->identifier, b->identifier);
+}
+
+bool
+same_acl(const struct wire_acl *a, const struct wire_acl *b)
+{
+	if (!str_eq(a->mailbox, b->mailbox) || a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (!str_eq(a->v[i].identifier, b->v[i].identifier) ||
+		    !str_eq(a->v[i].rights, b->v[i].rights))
+			return false;
+	return true;
+}
+
+bool
+same_listrights(const struct wire_listrights *a, const struct wire_listrights *b)
+{
+	return str_eq(a->mailbox, b->mailbox) && str_eq(a->identifier, b->identifier) &&
+	       str_eq(a->always, b->always) && same_names(&a->options, &b->options);
+}
+
+bool
+same_myrights(const struct wire_myrights *a, const struct wire_myrights *b)
+{
+	return str_eq(a->mailbox, b->mailbox) && str_eq(a->rights, b->rights);
+}
+
+bool
 same_quota(const struct wire_quota *a, const struct wire_quota *b)
 {
 	if (!str_eq(a->root, b->root) || a->n != b->n)

@@ -16,6 +16,7 @@
 #include "wire/cmd/status.h"
 #include "wire/cmd/store.h"
 #include "wire/code.h"
+#include "wire/ext/acl.h"
 #include "wire/ext/id.h"
 #include "wire/ext/namespace.h"
 #include "wire/ext/quota.h"
@@ -34,6 +35,8 @@ bool same_select(const struct wire_select *a, const struct wire_select *b);
 bool same_create(const struct wire_create *a, const struct wire_create *b);
 bool same_status(const struct wire_status *a, const struct wire_status *b);
 bool same_list(const struct wire_list *a, const struct wire_list *b);
+bool same_setacl(const struct wire_setacl *a, const struct wire_setacl *b);
+bool same_acl_one(const struct wire_acl_one *a, const struct wire_acl_one *b);
 bool same_copy(const struct wire_copy *a, const struct wire_copy *b);
 bool same_store(const struct wire_store *a, const struct wire_store *b);
 bool same_fetch(const struct wire_fetch *a, const struct wire_fetch *b);
@@ -46,6 +49,9 @@ bool same_list_row(const struct wire_list_row *a, const struct wire_list_row *b)
 bool same_status_data(const struct wire_status_data *a, const struct wire_status_data *b);
 bool same_namespaces(const struct wire_namespaces a[3], const struct wire_namespaces b[3]);
 bool same_quota(const struct wire_quota *a, const struct wire_quota *b);
+bool same_acl(const struct wire_acl *a, const struct wire_acl *b);
+bool same_listrights(const struct wire_listrights *a, const struct wire_listrights *b);
+bool same_myrights(const struct wire_myrights *a, const struct wire_myrights *b);
 bool same_search_data(const struct wire_search_data *a, const struct wire_search_data *b);
 bool same_esearch(const struct wire_esearch *a, const struct wire_esearch *b);
 bool same_envelope(const struct wire_envelope *a, const struct wire_envelope *b);

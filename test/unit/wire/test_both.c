@@ -355,6 +355,58 @@ round_quotaroot(struct round *r)
 }
 
 static void
+round_setacl(struct round *r)
+{
+	struct wire_setacl x = gen_setacl(&r->g), y;
+
+	begin_cmd(r);
+	wire_setacl_print(&r->b, r->d, &x);
+	read_cmd(r);
+	CHECK(r, "setacl", wire_setacl_parse(&r->in, &y), same_setacl(&x, &y));
+}
+
+static void
+round_acl_one(struct round *r)
+{
+	struct wire_acl_one x = gen_acl_one(&r->g), y;
+
+	begin_cmd(r);
+	wire_acl_one_print(&r->b, r->d, &x);
+	read_cmd(r);
+	CHECK(r, "acl_one", wire_acl_one_parse(&r->in, &y), same_acl_one(&x, &y));
+}
+
+static void
+round_acl(struct round *r)
+{
+	struct wire_acl x = gen_acl(&r->g), y;
+
+	wire_out_acl(&r->b, r->d, &x);
+	read_response(r, "ACL");
+	CHECK(r, "ACL", wire_in_acl(&r->in, &y), same_acl(&x, &y));
+}
+
+static void
+round_listrights(struct round *r)
+{
+	struct wire_listrights x = gen_listrights(&r->g), y;
+
+	wire_out_listrights(&r->b, r->d, &x);
+	read_response(r, "LISTRIGHTS");
+	CHECK(r, "LISTRIGHTS", wire_in_listrights(&r->in, &y), same_listrights(&x, &y));
+}
+
+static void
+round_myrights(struct round *r)
+{
+	struct wire_myrights x = gen_myrights(&r->g), y;
+
+	wire_out_myrights(&r->b, r->d, &x);
+	read_response(r, "MYRIGHTS");
+	CHECK(r, "MYRIGHTS", wire_in_myrights(&r->in, &y), same_myrights(&x, &y));
+}
+
+static void
 round_id_response(struct round *r)
 {
 	struct wire_id x = gen_id(&r->g), y;
@@ -644,6 +696,11 @@ TEST(getquota)
 TEST(setquota)
 TEST(quota)
 TEST(quotaroot)
+TEST(setacl)
+TEST(acl_one)
+TEST(acl)
+TEST(listrights)
+TEST(myrights)
 TEST(id_response)
 TEST(search_data)
 TEST(sort_data)
@@ -688,6 +745,11 @@ main(void)
 	    ROW(setquota),
 	    ROW(quota),
 	    ROW(quotaroot),
+	    ROW(setacl),
+	    ROW(acl_one),
+	    ROW(acl),
+	    ROW(listrights),
+	    ROW(myrights),
 	    ROW(id_response),
 	    ROW(search_data),
 	    ROW(sort_data),

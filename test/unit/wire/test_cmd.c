@@ -338,6 +338,7 @@ lists(void **state)
 	assert_int_equal(c.select_other.n, 1);
 	EQ(c.select_other.v[0].value, "(1 2)");
 	assert_int_equal(c.return_other.n, 1);
+	EQ(c.return_other.v[0].name, "MYRIGHTS");
 	REFUSED(wire_list_parse, struct wire_list, "\r\n", " \"\"\r\n", " \"\" * x\r\n",
 	    " \"\" * RETURN\r\n", " \"\" * RETURN x\r\n", " \"\" * RETURN (STATUS)\r\n",
 	    " \"\" * RETURN (STATUS (MESSAGES)\r\n", " \"\" * RETURN (STATUS 5)\r\n",

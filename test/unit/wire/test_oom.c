@@ -141,6 +141,15 @@ SUBJECT(quota, wire_quota, gen_quota(&g, true), wire_out_quota(b, s->d, x),
 SUBJECT(quotaroot, wire_quotaroot, gen_quotaroot(&g), wire_out_quotaroot(b, s->d, x),
     HEAD &&wire_in_quotaroot(in, &y), same_names(&x->roots, &y.roots))
 
+COMMAND(setacl, wire_setacl_print(b, s->d, x))
+COMMAND(acl_one, wire_acl_one_print(b, s->d, x))
+SUBJECT(acl, wire_acl, gen_acl(&g), wire_out_acl(b, s->d, x), HEAD &&wire_in_acl(in, &y),
+    same_acl(x, &y))
+SUBJECT(listrights, wire_listrights, gen_listrights(&g), wire_out_listrights(b, s->d, x),
+    HEAD &&wire_in_listrights(in, &y), same_listrights(x, &y))
+SUBJECT(myrights, wire_myrights, gen_myrights(&g), wire_out_myrights(b, s->d, x),
+    HEAD &&wire_in_myrights(in, &y), same_myrights(x, &y))
+
 static void
 put_code(const struct wire_code *x, const struct wire_dialect *d, struct buf *b)
 {
@@ -333,6 +342,11 @@ main(void)
 	    cmocka_unit_test(test_setquota),
 	    cmocka_unit_test(test_quota),
 	    cmocka_unit_test(test_quotaroot),
+	    cmocka_unit_test(test_setacl),
+	    cmocka_unit_test(test_acl_one),
+	    cmocka_unit_test(test_acl),
+	    cmocka_unit_test(test_listrights),
+	    cmocka_unit_test(test_myrights),
 	    cmocka_unit_test(test_code),
 	    cmocka_unit_test(test_status_data),
 	    cmocka_unit_test(test_namespaces),
