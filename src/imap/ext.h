@@ -306,6 +306,7 @@ struct imap_list_select { /* an option before the reference: which names to list
 
 struct imap_listed { /* a mailbox that was listed */
 	struct str name;
+	unsigned rights;                       /* of enum auth_right: the login's, there */
 	const struct store_mailbox_info *info; /* without its name */
 };
 
@@ -314,8 +315,10 @@ struct imap_list_return { /* an option after RETURN: what to send about a name *
 	unsigned attrs;
 	/* Returns what it keeps of the command, for print(); NULL with a text: BAD. */
 	void *(*begin)(struct imap_cmd *cmd, const struct wire_list *args, const char **fault_r);
-	/* Called after the LIST response of a mailbox that can be selected. */
+	/* Called after the LIST response of a mailbox that can be selected; closed: also of one
+	 * that the login may not select. */
 	void (*print)(struct imap_cmd *cmd, const struct imap_listed *mailbox, const void *kept);
+	bool closed;
 };
 
 /* ---- parameters of SELECT and EXAMINE, and of CREATE */

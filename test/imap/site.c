@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "auth/gateway.h"
+#include "auth/grant/acl.h"
 #include "auth/grants.h"
 #include "auth/settings/settings.h"
 #include "auth/users.h"
@@ -136,15 +137,31 @@ looked(void *arg)
 }
 
 static void
-register_extensions(struct imap_registry *reg, const struct imap_ext *more)
+register_extensions(struct imap_registry *reg, const struct imap_ext *const more[2])
 {
 	const struct imap_ext *all[IMAP_EXT_MAX];
 	size_t n = imap_all_extensions_count;
 
 	memcpy(all, imap_all_extensions, n * sizeof(all[0]));
-	if (more != NULL)
-		all[n++] = more;
+	for (size_t i = 0; i < 2 && more[i] != NULL; i++)
+		all[n++] = more[i];
 	imap_registry_build(reg, all, n);
+}
+
+struct share_seen {
+	const struct imap_place *place;
+	struct auth_acl_who who;
+	unsigned rights;
+};
+
+static bool
+see_share(const struct store_mailbox_info *info, void *arg)
+{
+	struct share_seen *seen = arg;
+
+	if (str_eq(info->name, seen->place->mailbox))
+		seen->rights = auth_acl_rights(info->properties, &seen->who);
+	return false;
 }
 
 static void
@@ -153,9 +170,15 @@ resolve_share(
 {
 	const struct site_share *share = space->arg;
 
-	(void)login;
+	struct share_seen seen = {.place = place, .who = {.user = login->user}};
+
 	place->account = share->account;
 	place->rights = share->rights;
+	if (!share->by_acl)
+		return;
+	(void)store_account_list_from(share->account, place->mailbox, see_share, &seen);
+	place->rights =
+	    str_eq(login->user, store_account_name(share->account)) ? AUTH_RIGHTS_ALL : seen.rights;
 }
 
 static void
@@ -452,7 +475,9 @@ site_share(struct site *site, const char *prefix, const char *user, const char *
 		    .arg = share};
 	}
 	share->rights = 0;
-	if (rights[0] != '-' && !auth_rights_parse(str_of(rights), &share->rights, &bad))
+	share->by_acl = strcmp(rights, "acl") == 0;
+	if (!share->by_acl && rights[0] != '-' &&
+	    !auth_rights_parse(str_of(rights), &share->rights, &bad))
 		TS_WRONG("no rights");
 }
 

@@ -40,6 +40,7 @@ struct site {
 		char prefix[64];
 		struct store_account *account;
 		unsigned rights;
+		bool by_acl; /* rights are those that the mailbox's list gives */
 	} shares[SITE_SHARES];
 	struct imap_space spaces[SITE_SHARES];
 	struct texts_set *languages; /* NULL, or those of the options; other settings keep them */
@@ -51,12 +52,12 @@ struct site {
 struct site_options {
 	struct str conf; /* text of a configuration file */
 	unsigned lanes;
-	unsigned keywords;            /* the most per mailbox; 0: the store's default */
-	bool starttls;                /* offered; the handshake is fake */
-	struct tls_slot *tls;         /* NULL, or from site_tls(); remains the caller's */
-	struct engine_mem_disk *disk; /* NULL: a new one; taken over */
-	const struct imap_ext *ext;   /* NULL, or one that the server does not have */
-	struct texts_set *languages;  /* NULL, or catalogues; taken over */
+	unsigned keywords;             /* the most per mailbox; 0: the store's default */
+	bool starttls;                 /* offered; the handshake is fake */
+	struct tls_slot *tls;          /* NULL, or from site_tls(); remains the caller's */
+	struct engine_mem_disk *disk;  /* NULL: a new one; taken over */
+	const struct imap_ext *ext[2]; /* those that the server does not have; NULL: none */
+	struct texts_set *languages;   /* NULL, or catalogues; taken over */
 };
 
 /* A certificate that is never shown: fake streams have no real handshake. */
@@ -76,7 +77,8 @@ void site_grant(struct site *site, const char *who, const char *target, const ch
 /* Removes that user's grants. */
 void site_revoke(struct site *site, const char *who);
 /* For future logins: names with this prefix lead to that user's mail, with these rights.  Called
- * again, it changes the rights, also for those who are logged in. */
+ * again, it changes the rights, also for those who are logged in.  "acl": those that each mailbox's
+ * access control list gives. */
 void site_share(struct site *site, const char *prefix, const char *user, const char *rights);
 /* Adds a message; makes the account and the mailbox if missing.  flags: "\Seen work". */
 void site_message(

@@ -93,7 +93,7 @@ struct site *
 site_equal(void)
 {
 	struct site *site = site_new(&(struct site_options){
-	    .ext = &imap_ext_stain, .starttls = true, .conf = str_of(confs[0])});
+	    .ext = {&imap_ext_stain}, .starttls = true, .conf = str_of(confs[0])});
 
 	for (size_t i = 0; i < SITE_USERS; i++) {
 		const struct site_of_user *u = &site_users[i];

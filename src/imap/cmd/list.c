@@ -36,6 +36,7 @@ struct row {
 	unsigned attrs; /* WIRE_ATTR_* */
 	unsigned marks; /* enum marks */
 	unsigned childinfo;
+	unsigned rights;                       /* the login's, if there is a mailbox */
 	const struct store_mailbox_info *info; /* for a row that prints; without its name */
 };
 
@@ -71,7 +72,7 @@ struct probe {
 
 struct seen {         /* a name copied out of the list */
 	size_t at, n; /* its bytes in list.names */
-	unsigned attrs, marks;
+	unsigned attrs, marks, rights;
 	struct store_mailbox_info info; /* without its name */
 };
 
@@ -284,6 +285,7 @@ end_name(struct list *l, const struct seen *seen, struct str name)
 	if ((row.marks & MATCHES) != 0) {
 		kept = push_row(l, keep_listed_name(l, name, name.n), row.marks);
 		kept->attrs = row.attrs;
+		kept->rights = seen->rights;
 		if (l->prints) {
 			struct store_mailbox_info *info =
 			    arena_new_object(l->walk, struct store_mailbox_info);
@@ -354,7 +356,7 @@ copy_name(const struct store_mailbox_info *info, unsigned rights, void *arg)
 		return false;
 	TS_ASSERT(l->seen_count < BATCH);
 	l->seen_count++;
-	*seen = (struct seen){.at = l->names.n, .n = info->name.n, .info = *info};
+	*seen = (struct seen){.at = l->names.n, .n = info->name.n, .rights = rights, .info = *info};
 	seen->info.name = STR_NONE;
 	buf_str(&l->names, info->name);
 	seen->marks = (info->id != 0 ? EXISTS : 0) | ((rights & AUTH_RIGHT_READ) == 0 ? CLOSED : 0);
@@ -490,13 +492,17 @@ print_row(struct imap_cmd *cmd, const struct list *l, const struct row *row)
 	        .name = row->name,
 	        .childinfo = row->childinfo});
 	/* RFC 5819 section 3: not for one that is listed only because of its children. */
-	if ((row->marks & (EXISTS | MEETS | CLOSED)) != (EXISTS | MEETS))
+	if ((row->marks & (EXISTS | MEETS)) != (EXISTS | MEETS))
 		return;
-	for (size_t i = 0; i < l->return_count; i++)
-		if (l->returns[i].row->print != NULL)
-			l->returns[i].row->print(cmd,
-			    &(struct imap_listed){.name = row->name, .info = row->info},
+	for (size_t i = 0; i < l->return_count; i++) {
+		const struct imap_list_return *option = l->returns[i].row;
+
+		if (option->print != NULL && (option->closed || (row->marks & CLOSED) == 0))
+			option->print(cmd,
+			    &(struct imap_listed){
+			        .name = row->name, .rights = row->rights, .info = row->info},
 			    l->returns[i].kept);
+	}
 }
 
 static enum imap_next

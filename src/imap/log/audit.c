@@ -106,6 +106,24 @@ audit_fetch(const struct imap_conn *conn, const char *item, uint64_t messages)
 }
 
 void
+audit_acl(const struct imap_conn *conn, struct str mailbox, struct str owner, struct str identifier,
+    struct str before, struct str after)
+{
+	struct log_event e;
+
+	if (!log_wants(LOG_INFO))
+		return;
+	imap_event(conn, &e, STR("acl"));
+	add_who(&e, imap_login(conn));
+	log_event_str(&e, "mailbox", mailbox);
+	log_event_str(&e, "owner", owner);
+	log_event_str(&e, "identifier", identifier);
+	log_event_str(&e, "before", before);
+	log_event_str(&e, "after", after);
+	log_event_put(&e, LOG_INFO);
+}
+
+void
 audit_failed(const struct imap_conn *conn, const struct auth_request *req, struct str proven,
     const char *why)
 {

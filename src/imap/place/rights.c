@@ -225,6 +225,20 @@ imap_mailbox_lookup(const struct imap_login *login, struct str name, unsigned ne
 	return *err_r == TS_OK;
 }
 
+unsigned
+imap_mailbox_rights(const struct imap_login *login, struct str name)
+{
+	const unsigned any = AUTH_RIGHT_LOOKUP | AUTH_RIGHT_READ | AUTH_RIGHT_INSERT |
+	                     AUTH_RIGHT_CREATE | AUTH_RIGHT_DELETE | AUTH_RIGHT_ADMINISTER;
+	struct store_mailbox_info info;
+	struct imap_place place;
+
+	imap_place_of(login, name, &place);
+	if ((place.rights & any) == 0 || !store_account_lookup(place.account, place.mailbox, &info))
+		return 0;
+	return place.rights;
+}
+
 struct str
 imap_mailbox_meant(const struct imap_login *login, struct str name, struct str *given)
 {

@@ -58,6 +58,9 @@ struct store_flag_bounds imap_rights_bounds(unsigned rights);
  * imap_rights_want(). */
 bool imap_mailbox_lookup(const struct imap_login *login, struct str name, unsigned needed,
     struct store_mailbox_info *info_r, enum ts_err *err_r, unsigned *missing_r);
+/* Returns the login's rights on a mailbox that exists; 0: it does not, or the login must not learn
+ * whether it does (RFC 4314 section 4, MYRIGHTS). */
+unsigned imap_mailbox_rights(const struct imap_login *login, struct str name);
 /* Returns the name of the mailbox that a client means: in normal form, unless there is one spelled
  * as the client did (*given, see wire/in.h; it becomes STR_NONE). */
 struct str imap_mailbox_meant(const struct imap_login *login, struct str name, struct str *given);

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ACL (RFC 4314): who may do what with a mailbox.  An entry is a property of the mailbox
+ * (auth/grant/acl.h); imap/place says what follows from it.
+ *
+ * Who may what (sections 4 and 6): SETACL, DELETEACL, GETACL and LISTRIGHTS take "a" of the
+ * mailbox, MYRIGHTS any of "lrikxa".  For whoever has neither "l" nor "r" the mailbox is not there.
+ *
+ * The account that has the mailbox is its owner and always has all rights: GETACL shows it first,
+ * LISTRIGHTS says so, and SETACL and DELETEACL cannot take any away.
+ *
+ * SETACL and DELETEACL read an entry and replace it only if it is still the same; otherwise they
+ * look again.  So of two sessions that each add a right to one entry none loses it, and the audit
+ * line says what was there before.  Nothing of it raises MODSEQs: messages do not change.
+ */
+#include "wire/ext/acl.h"
+#include "auth/auth.h"
+#include "auth/grant/acl.h"
+#include "imap/log/audit.h"
+#include "imap/place/rights.h"
+#include "wire/capability.h"
+
+#define TRIES 64u /* of an entry that others change meanwhile */
+
+static struct str
+owner_of(const struct imap_open *open)
+{
+	return store_account_name(store_mailbox_account(open->mailbox));
+}
+
+/* Returns the prepared form, with its '-'; p == NULL: BAD was set. */
+static struct str
+prepared(struct imap_cmd *cmd, struct str identifier)
+{
+	struct buf b = {0};
+	const char *fault =
+	    auth_acl_identifier(identifier, auth_default_domain(cmd->conn->server->auth), &b);
+	struct str name = STR_NONE;
+
+	if (fault != NULL)
+		(void)cmd_bad(cmd, fault);
+	else
+		name = arena_str(cmd->arena, buf_as_str(&b));
+	buf_fini(&b);
+	return name;
+}
+
+/* Returns whether an identifier means the owner; *negative_r: with a '-'. */
+static bool
+is_owner(struct str identifier, struct str owner, bool *negative_r)
+{
+	*negative_r = str_has_prefix(identifier, STR("-"));
+	if (*negative_r)
+		identifier = str_range(identifier.p + 1, identifier.p + identifier.n);
+	return str_eq(identifier, owner);
+}
+
+static struct str
+letters(struct arena *arena, unsigned rights)
+{
+	struct buf b = {0};
+	struct str text;
+
+	auth_rights_print(rights, &b);
+	text = arena_str(arena, buf_as_str(&b));
+	buf_fini(&b);
+	return text;
+}
+
+/* ---- SETACL, DELETEACL */
+
+struct edit {
+	struct imap_open open;
+	struct str identifier; /* prepared */
+	enum wire_acl_mode mode;
+	unsigned rights;
+	unsigned tries;
+	struct str name; /* of the property */
+	unsigned before, after;
+};
+
+static unsigned
+edited(const struct edit *e)
+{
+	switch (e->mode) {
+	case WIRE_ACL_ADD:
+		return e->before | e->rights;
+	case WIRE_ACL_REMOVE:
+		return e->before & ~e->rights;
+	default:
+		return e->rights;
+	}
+}
+
+/* Returns the rights in an entry, as GETACL shows them; 0: there is none. */
+static unsigned
+held(const struct store_properties *table, struct str identifier)
+{
+	struct str other;
+	unsigned rights;
+	size_t at = 0;
+
+	while (auth_acl_next(table, &at, &other, &rights))
+		if (str_eq(other, identifier))
+			return rights;
+	return 0;
+}
+
+/* Makes the change from the entry as it is now; NULL: there is nothing to change. */
+static struct store_change *
+edit_change(struct imap_cmd *cmd, struct edit *e)
+{
+	struct store_properties *table = store_mailbox_properties(e->open.mailbox);
+	struct str old = store_properties_get(table, e->name), value;
+	struct store_change *change = NULL;
+
+	e->before = held(table, e->identifier);
+	e->after = edited(e);
+	value = letters(cmd->arena, e->after);
+	if (e->after != 0 ? old.p == NULL || !str_eq(old, value) : old.p != NULL) {
+		change = cmd_change_of(cmd, STORE_CHANGE_PROPERTIES, e->open.mailbox);
+		change->quiet = true;
+		change->properties = arena_new_object(change->arena, struct store_property_op);
+		change->property_count = 1;
+		*change->properties =
+		    (struct store_property_op){.name = arena_str(change->arena, e->name),
+		        .value = arena_str(change->arena, value),
+		        .remove = e->after == 0,
+		        .must_be_new = old.p == NULL,
+		        .must_be = old.p == NULL ? STR_NONE : arena_str(change->arena, old)};
+	}
+	store_properties_unref(&table);
+	return change;
+}
+
+static enum imap_next edit_try(struct imap_cmd *cmd);
+
+static enum imap_next
+edit_done(struct imap_cmd *cmd)
+{
+	static const struct imap_step again = {"acl-try", edit_try};
+	struct edit *e = cmd->state;
+	enum ts_err err = cmd->change->err;
+
+	/* Somebody else changed the entry. */
+	if ((err == TS_CONDITION || err == TS_EXISTS) && ++e->tries < TRIES)
+		return cmd_goto(cmd, &again);
+	if (err == TS_CONDITION || err == TS_EXISTS)
+		return cmd_err(cmd, TS_UNAVAILABLE);
+	if (err != TS_OK)
+		return cmd_change_err(cmd, cmd->change);
+	audit_acl(cmd->conn, e->open.name, owner_of(&e->open), e->identifier,
+	    letters(cmd->arena, e->before), letters(cmd->arena, e->after));
+	return cmd_ok(cmd, "Done");
+}
+
+static enum imap_next
+edit_try(struct imap_cmd *cmd)
+{
+	static const struct imap_step done = {"acl-done", edit_done};
+	struct edit *e = cmd->state;
+	struct store_change *change;
+	bool negative;
+
+	if (e->open.mailbox == NULL)
+		return cmd_open_err(cmd, &e->open);
+	if (is_owner(e->identifier, owner_of(&e->open), &negative)) {
+		e->before = AUTH_RIGHTS_ALL;
+		if (negative || edited(e) != AUTH_RIGHTS_ALL)
+			return cmd_no(cmd, "CANNOT", N_("The owner always has all rights"));
+		return cmd_ok(cmd, "Done");
+	}
+	change = edit_change(cmd, e);
+	return change != NULL ? cmd_change(cmd, change, &done) : cmd_ok(cmd, "Done");
+}
+
+static enum imap_next
+edit_start(struct imap_cmd *cmd, struct edit *e, struct str mailbox, struct str identifier)
+{
+	static const struct imap_step try_step = {"acl-try", edit_try};
+
+	e->identifier = prepared(cmd, identifier);
+	if (e->identifier.p == NULL)
+		return IMAP_DONE;
+	e->name = str_of(arena_printf(cmd->arena, AUTH_ACL_PREFIX "%.*s", STR_ARG(e->identifier)));
+	e->open.name = imap_mailbox_meant(imap_login(cmd->conn), mailbox, &cmd->in.given);
+	cmd->state = e;
+	return cmd_open_mailbox(cmd, &e->open, AUTH_RIGHT_ADMINISTER, &try_step);
+}
+
+static enum imap_next
+cmd_setacl(struct imap_cmd *cmd)
+{
+	struct edit *e = arena_new_object(cmd->arena, struct edit);
+	struct wire_setacl args;
+	char bad;
+
+	if (!wire_setacl_parse(&cmd->in, &args))
+		return cmd_bad_syntax(cmd);
+	if (args.rights.n > 0 && !auth_rights_parse(args.rights, &e->rights, &bad))
+		return cmd_bad(cmd, N_("There is no such right"));
+	e->mode = args.mode;
+	return edit_start(cmd, e, args.mailbox, args.identifier);
+}
+
+static enum imap_next
+cmd_deleteacl(struct imap_cmd *cmd)
+{
+	struct edit *e = arena_new_object(cmd->arena, struct edit);
+	struct wire_acl_one args;
+
+	if (!wire_acl_one_parse(&cmd->in, &args))
+		return cmd_bad_syntax(cmd);
+	return edit_start(cmd, e, args.mailbox, args.identifier);
+}
+
+/* ---- GETACL */
+
+static void
+print_acl(struct imap_cmd *cmd, const struct imap_open *open, const struct store_properties *table)
+{
+	struct wire_acl acl = {.mailbox = open->name};
+	struct str identifier;
+	unsigned rights;
+	size_t at = 0;
+
+	acl.v = arena_array(cmd->arena, store_properties_count(table) + 1, sizeof(*acl.v));
+	acl.v[acl.n++] =
+	    (struct wire_acl_entry){owner_of(open), letters(cmd->arena, AUTH_RIGHTS_ALL)};
+	while (auth_acl_next(table, &at, &identifier, &rights))
+		acl.v[acl.n++] = (struct wire_acl_entry){identifier, letters(cmd->arena, rights)};
+	wire_out_acl(imap_out(cmd->conn), imap_dialect(cmd->conn), &acl);
+}
+
+static enum imap_next
+getacl_opened(struct imap_cmd *cmd)
+{
+	const struct imap_open *open = cmd->state;
+	struct store_properties *table;
+
+	if (open->mailbox == NULL)
+		return cmd_open_err(cmd, open);
+	table = store_mailbox_properties(open->mailbox);
+	print_acl(cmd, open, table);
+	store_properties_unref(&table);
+	return cmd_ok(cmd, "Done");
+}
+
+static enum imap_next
+cmd_getacl(struct imap_cmd *cmd)
+{
+	static const struct imap_step opened = {"getacl", getacl_opened};
+	struct imap_open *open = arena_new_object(cmd->arena, struct imap_open);
+	struct str mailbox;
+
+	if (!wire_mailbox_parse(&cmd->in, &mailbox))
+		return cmd_bad_syntax(cmd);
+	open->name = imap_mailbox_meant(imap_login(cmd->conn), mailbox, &cmd->in.given);
+	cmd->state = open;
+	return cmd_open_mailbox(cmd, open, AUTH_RIGHT_ADMINISTER, &opened);
+}
+
+/* ---- LISTRIGHTS, MYRIGHTS */
+
+static void
+print_listrights(struct imap_cmd *cmd, const struct wire_acl_one *args, bool owner, bool negative)
+{
+	struct str all = letters(cmd->arena, AUTH_RIGHTS_ALL);
+	struct str *each = arena_array(cmd->arena, all.n, sizeof(*each));
+	struct wire_listrights rights = {
+	    .mailbox = args->mailbox, .identifier = args->identifier, .always = STR("")};
+
+	for (size_t i = 0; i < all.n; i++)
+		each[i] = (struct str){all.p + i, 1};
+	if (owner)
+		rights.always = negative ? STR("") : all;
+	else
+		rights.options = (struct wire_names){each, all.n};
+	wire_out_listrights(imap_out(cmd->conn), imap_dialect(cmd->conn), &rights);
+}
+
+static enum imap_next
+cmd_listrights(struct imap_cmd *cmd)
+{
+	const struct imap_login *login = imap_login(cmd->conn);
+	struct store_mailbox_info info;
+	struct wire_acl_one args;
+	struct imap_place place;
+	struct str identifier;
+	unsigned missing;
+	enum ts_err err;
+	bool negative, owner;
+
+	if (!wire_acl_one_parse(&cmd->in, &args))
+		return cmd_bad_syntax(cmd);
+	identifier = prepared(cmd, args.identifier);
+	if (identifier.p == NULL)
+		return IMAP_DONE;
+	args.mailbox = imap_mailbox_meant(login, args.mailbox, &cmd->in.given);
+	if (!imap_mailbox_lookup(login, args.mailbox, AUTH_RIGHT_ADMINISTER, &info, &err, &missing))
+		return err == TS_DENIED ? cmd_no_right(cmd, missing) : cmd_err(cmd, err);
+	imap_place_of(login, args.mailbox, &place);
+	owner = is_owner(identifier, store_account_name(place.account), &negative);
+	print_listrights(cmd, &args, owner, negative);
+	return cmd_ok(cmd, "Done");
+}
+
+static enum imap_next
+cmd_myrights(struct imap_cmd *cmd)
+{
+	const struct imap_login *login = imap_login(cmd->conn);
+	struct str mailbox;
+	unsigned rights;
+
+	if (!wire_mailbox_parse(&cmd->in, &mailbox))
+		return cmd_bad_syntax(cmd);
+	mailbox = imap_mailbox_meant(login, mailbox, &cmd->in.given);
+	rights = imap_mailbox_rights(login, mailbox);
+	if (rights == 0)
+		return cmd_no(cmd, "NONEXISTENT", N_("No such mailbox"));
+	wire_out_myrights(imap_out(cmd->conn), imap_dialect(cmd->conn),
+	    &(struct wire_myrights){mailbox, letters(cmd->arena, rights)});
+	return cmd_ok(cmd, "Done");
+}
+
+static const struct imap_cmd_def cmds[] = {
+    {.name = "SETACL",
+        .states = IMAP_LOGGED_IN,
+        .traits = IMAP_TRAIT_MAY_EXPUNGE,
+        .start = cmd_setacl},
+    {.name = "DELETEACL",
+        .states = IMAP_LOGGED_IN,
+        .traits = IMAP_TRAIT_MAY_EXPUNGE,
+        .start = cmd_deleteacl},
+    {.name = "GETACL",
+        .states = IMAP_LOGGED_IN,
+        .traits = IMAP_TRAIT_MAY_EXPUNGE,
+        .start = cmd_getacl},
+    {.name = "LISTRIGHTS",
+        .states = IMAP_LOGGED_IN,
+        .traits = IMAP_TRAIT_MAY_EXPUNGE,
+        .start = cmd_listrights},
+    {.name = "MYRIGHTS",
+        .states = IMAP_LOGGED_IN,
+        .traits = IMAP_TRAIT_MAY_EXPUNGE,
+        .start = cmd_myrights},
+    {.name = NULL},
+};
+
+/* The rights that RFC 2086 did not have. */
+static void
+print_rights_word(const struct imap_conn *conn, struct buf *out)
+{
+	(void)conn;
+	wire_out_capability(out, "RIGHTS=", "kxte");
+}
+
+static const struct imap_cap caps[] = {
+    {.word = "ACL", .rfc = "4314", .states = IMAP_LOGGED_IN, .value = print_rights_word},
+    {.word = NULL},
+};
+
+const struct imap_ext imap_ext_acl = {
+    .name = "acl", .title = "ACL (RFC 4314)", .caps = caps, .cmds = cmds};
