@@ -179,6 +179,8 @@ resolve_share(
 	(void)store_account_list_from(share->account, place->mailbox, see_share, &seen);
 	place->rights =
 	    str_eq(login->user, store_account_name(share->account)) ? AUTH_RIGHTS_ALL : seen.rights;
+	if (place->rights == 0)
+		place->account = NULL; /* as for a name that leads nowhere */
 }
 
 static void

@@ -297,9 +297,12 @@ cmd_listrights(struct imap_cmd *cmd)
 	if (identifier.p == NULL)
 		return IMAP_DONE;
 	args.mailbox = imap_mailbox_meant(login, args.mailbox, &cmd->in.given);
+	/* First: the place may be gone after the lookup, if others take the rights away. */
+	imap_place_of(login, args.mailbox, &place);
+	if (place.account == NULL)
+		return cmd_err(cmd, TS_NOT_FOUND);
 	if (!imap_mailbox_lookup(login, args.mailbox, AUTH_RIGHT_ADMINISTER, &info, &err, &missing))
 		return err == TS_DENIED ? cmd_no_right(cmd, missing) : cmd_err(cmd, err);
-	imap_place_of(login, args.mailbox, &place);
 	owner = is_owner(identifier, store_account_name(place.account), &negative);
 	print_listrights(cmd, &args, owner, negative);
 	return cmd_ok(cmd, "Done");
