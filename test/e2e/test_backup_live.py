@@ -380,8 +380,12 @@ def test_killed_at_any_instant(site, tmp_path):
     folder, rng, killed = str(tmp_path / "saved"), random.Random(SEED), 0
     for writer in site.writers:
         writer.start()
+    began = time.monotonic()
+    backup(site, folder)
+    takes = time.monotonic() - began
     for i in range(60 if LONG else 8):
-        killed += kill_after(rng.uniform(0.005, 0.3), *site.command("backup", folder))
+        # The first as early as can be, which is never too late; the others within the time that one takes.
+        killed += kill_after(rng.uniform(0, takes) if i > 0 else 0, *site.command("backup", folder))
         if i % 4 == 3:
             backup(site, folder)
             verify(folder)
