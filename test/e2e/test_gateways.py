@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from server import TOP, Site, give
+from server import TOP, Site, give, wait_for
 
 PASSWORDS = {"alice": "wonderland-7", "bob": "builder-8", "carol": "christmas-5", "gateway": "heaven-9"}
 USERS = ["alice", "bob", "carol"]
@@ -33,10 +33,10 @@ def protocol(site, user, last):
     return [line.split(" ", 1)[1] for line in site.protocol(user, lambda text: last in text).splitlines()]
 
 
-def java(*args):
+def java(*args, options=()):
     if not os.path.exists(JAR) or not glob.glob("/usr/lib/jvm/*/bin/javac"):
         pytest.skip("libmail-java and a JDK are not installed")
-    done = subprocess.run(["java", "-XX:TieredStopAtLevel=1", "-cp", f"{JAR}:/usr/share/java/javax.activation.jar",
+    done = subprocess.run(["java", "-XX:TieredStopAtLevel=1", *options, "-cp", f"{JAR}:/usr/share/java/javax.activation.jar",
                            os.path.join(TOP, "test/e2e/java/Pool.java"), *args],
                           capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -62,6 +62,29 @@ def test_javamail_pool(site):
     # The first login names alice already (an authorization identity), so PROXYAUTH changes nothing then.
     assert proxies == 8
     assert any(line.endswith("PROXYAUTH alice") for line in protocol(site, "alice", "PROXYAUTH alice"))
+
+
+def test_javamail_compresses(site):
+    """One user, whom the gateway acts for: nothing changes on its connections, and they compress."""
+    got = java(str(site.port("IMAP")), "gateway", PASSWORDS["gateway"], "3", "alice", options=["-Dcompress=true"])
+    assert got == ["pool true"] + ["alice 1 for alice"] * 3
+    lines = protocol(site, "alice", "LOGOUT")
+    assert any(re.search(r" C \S+ COMPRESS DEFLATE$", line) for line in lines), lines
+
+
+def test_javamail_pool_goes_on_compressing(site):
+    """After UNAUTHENTICATE the pool goes on compressing, which RFC 8437 section 3 forbids: what it sends
+    then is no command, ends in BYE, and shows nobody's mail."""
+    got = java(str(site.port("IMAP")), "gateway", PASSWORDS["gateway"], "2", *USERS, options=["-Dcompress=true"])
+    assert got == ["pool true"] + [f"{u} 1 for {u}" for u in USERS] * 2  # each time on a new connection
+    for user in USERS:
+        lines = protocol(site, user, "end: UNAUTHENTICATE")
+        assert any(re.search(r" C \S+ COMPRESS DEFLATE$", line) for line in lines), lines
+        assert not any(f"for {other}" in line for line in lines for other in USERS if other != user), lines
+    # Five switches, of which each ended in BYE; none was a login.
+    bye = 'msg="BYE What you sent cannot be decompressed"'
+    wait_for(lambda: site.log().count(bye) == 5, 60, site.log)
+    assert "switch=1" not in site.log()
 
 
 def test_imaplib(site):
