@@ -33,8 +33,8 @@ MAIL = [("Regatta on Sunday", "Walter", 9, None, 10), ("Anchor for sale", "Bella
 ROOM = 300 * 1024
 CONFIG = """<?php
 $config = [
-  'db_dsnw' => 'sqlite:///{dir}/db.sqlite?mode=0600', 'imap_host' => '127.0.0.1:{imap}', 'imap_cache' => null,
-  'messages_cache' => false, 'smtp_host' => '127.0.0.1:1', 'des_key' => 'abcdefghijklmnopqrstuvwx', 'plugins' => [],
+  'db_dsnw' => 'sqlite:///{dir}/db.sqlite?mode=0600', 'imap_host' => '127.0.0.1:{imap}', 'imap_cache' => {cache},
+  'messages_cache' => {cache}, 'smtp_host' => '127.0.0.1:1', 'des_key' => 'abcdefghijklmnopqrstuvwx', 'plugins' => [],
   'log_dir' => '{dir}/logs', 'temp_dir' => '{dir}/temp', 'log_driver' => 'file', 'skin' => 'elastic', 'language' => 'en_US',
   'ip_check' => false, 'use_https' => false, 'session_lifetime' => 60, 'refresh_interval' => 3600,
   'create_default_folders' => false,
@@ -68,14 +68,14 @@ def _site():
 
 
 @contextlib.contextmanager
-def roundcube(site, folder):
+def roundcube(site, folder, cache="null"):
     """Its address; PHP's own web server, with everything that it writes in the folder."""
     for name in ("logs", "temp", "config"):
         (folder / name).mkdir()
     db = sqlite3.connect(folder / "db.sqlite")
     db.executescript(SCHEMA.read_text(encoding="utf-8"))
     db.close()
-    config = CONFIG.replace("{dir}", str(folder)).replace("{imap}", str(site.port("IMAP")))
+    config = CONFIG.replace("{dir}", str(folder)).replace("{imap}", str(site.port("IMAP"))).replace("{cache}", cache)
     (folder / "config" / "config.inc.php").write_text(config, encoding="utf-8")
     shutil.copy(ROUNDCUBE / "config" / "mimetypes.php", folder / "config")
     (folder / "config" / "defaults.inc.php").symlink_to("/etc/roundcube/defaults.inc.php")
@@ -99,22 +99,27 @@ def roundcube(site, folder):
         php.wait()
 
 
-@pytest.fixture(name="page", scope="module")
-def _page(site, tmp_path_factory):
-    """anna, who has logged in and sees her INBOX."""
-    folder = tmp_path_factory.mktemp("roundcube")
-    with roundcube(site, folder) as url:
+@contextlib.contextmanager
+def logged_in(site, folder, user, cache="null"):
+    """A page on which the user has logged in and sees the INBOX."""
+    with roundcube(site, folder, cache) as url:
         browser = Browser(folder / "browser")
         try:
             browser.go(url)
             browser.wait("document.querySelector('#rcmloginuser')")
-            browser.run("document.querySelector('#rcmloginuser').value = 'anna';"
+            browser.run(f"document.querySelector('#rcmloginuser').value = '{user}';"
                         "document.querySelector('#rcmloginpwd').value = 'pw';"
                         "document.querySelector('#rcmloginsubmit').click()")
             browser.wait(f"{SENDERS}.length == {len(MAIL)}")
             yield browser
         finally:
             browser.close()
+
+
+@pytest.fixture(name="page", scope="module")
+def _page(site, tmp_path_factory):
+    with logged_in(site, tmp_path_factory.mktemp("roundcube"), "anna") as browser:
+        yield browser
 
 
 def picture(page, name):
@@ -182,3 +187,24 @@ def test_quota_bar(page, site):
     page.run("location.reload()")
     page.wait(shown(used + len(more)))
     picture(page, "quota")
+
+
+def test_comes_back_by_qresync(site, tmp_path):
+    """With its cache of messages it asks what has changed since, and shows it."""
+    site.add("bert", "pw")
+    site.write("log.protocol_for = [anna, bert]")
+    site.cli("reload")
+    with site.login("bert", "pw") as client:
+        for i in range(len(MAIL)):
+            client.append("INBOX", message(i))
+    with logged_in(site, tmp_path, "bert", "'db'") as page:
+        with site.login("bert", "pw") as client:
+            client.ok("SELECT INBOX")
+            client.ok("UID STORE 2 +FLAGS (\\Flagged)")
+            client.ok("UID STORE 4 +FLAGS (\\Deleted)")
+            client.ok("UID EXPUNGE 4")
+        page.run("rcmail.command('checkmail', '')")
+        page.wait(f"{SENDERS}.length == {len(MAIL) - 1} && rcmail.env.messages[2].flagged")
+        said = site.protocol("bert", lambda text: "VANISHED" in text)
+    assert re.search(r" C \S+ UID FETCH \S+ \(FLAGS\) \(CHANGEDSINCE \d+ VANISHED\)", said), said
+    assert "* VANISHED (EARLIER) 4" in said
