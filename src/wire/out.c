@@ -137,16 +137,18 @@ wire_out_delimiter(struct buf *b, char delimiter)
 void
 wire_out_text(struct buf *b, struct str text)
 {
-	char *to = buf_room(b, text.n);
+	static const char never[] = {'\r', '\n', '\0'};
+	char *to = buf_room(b, text.n), *bad;
 
-	if (to == NULL)
+	if (to == NULL || text.n == 0)
 		return;
-	for (size_t i = 0; i < text.n; i++) {
-		char c = text.p[i];
-
-		to[i] = c == '\r' || c == '\n' || c == '\0' ? '?' : c;
-	}
+	memcpy(to, text.p, text.n);
 	b->n += text.n;
+	/* Capabilities are long and go out with every login: not a byte at a time. */
+	for (size_t i = 0; i < sizeof(never); i++)
+		for (char *p = to; (bad = memchr(p, never[i], text.n - (size_t)(p - to))) != NULL;
+		     p = bad + 1)
+			*bad = '?';
 }
 
 void

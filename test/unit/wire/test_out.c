@@ -165,6 +165,8 @@ conditions(void **state)
 	printed("* BYE [UNAVAILABLE] Later??* x\r\n");
 	wire_out_cond(&b, STR("a"), WIRE_NO, STR_NONE, STR("x\ry\nz"));
 	printed("a NO x?y?z\r\n");
+	wire_out_cond(&b, STR("a"), WIRE_NO, STR_NONE, (struct str){"\r\r\0\n\0x\n", 7});
+	printed("a NO ?????x?\r\n");
 	wire_out_cond(&b, STR("a"), WIRE_NO, STR_NONE, STR_NONE);
 	printed("a NO -\r\n");
 	wire_out_cond(&b, STR("a"), WIRE_BAD, STR_NONE, STR("[x] y"));
