@@ -259,7 +259,7 @@ make_name(const struct auth *auth, struct str who, struct buf *out)
 	struct buf stem = {0};
 	const char *at = str_chr(who, '@');
 
-	if (str_has_prefix(who, STR("group:")))
+	if (str_has_prefix(who, STR(AUTH_GROUP_WORD)))
 		who = (struct str){who.p + 6, who.n - 6};
 	else if (at != NULL && at > who.p && str_chr(who, '*') == NULL)
 		who = str_range(who.p, at);

@@ -42,7 +42,7 @@ auth_users_name_fault(const struct auth *auth, struct str name)
 {
 	if (str_chr(name, '*') != NULL)
 		return no_star;
-	if (str_has_prefix(name, STR("group:"))) /* in a grant it would name a group */
+	if (str_has_prefix(name, STR(AUTH_GROUP_WORD))) /* in a grant it would name a group */
 		return "a user name must not begin with \"group:\", which in a grant says that a "
 		       "group follows";
 	if (auth_gateway_forbids(auth, name))

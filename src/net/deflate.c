@@ -257,7 +257,8 @@ step(struct deflate *d, struct str *in, char *p, size_t room, size_t *made_r)
 	size_t used;
 	int ret;
 
-	TS_ASSERT(z != NULL); /* only wake() makes it, only pack() and the end of seeking free it */
+	TS_ASSERT(
+	    z != NULL); /* decode() wakes it; within a block, where seeking begins, it stays */
 	z->next_in = octets(in->p);
 	z->avail_in = (unsigned)(in->n < UINT32_MAX ? in->n : UINT32_MAX);
 	z->next_out = octets(p);

@@ -114,7 +114,7 @@ struct store_quota_source {
 /* BLOCKING, short.  NULL: no source.  Copies it, but not the names; it applies at once, to accounts
  * in memory as well. After it returns, the previous source is not called any more. */
 void store_quota_source(struct store *store, const struct store_quota_source *source);
-/* Whether the source has limits for mailboxes of that name. */
+/* Whether the source has limits for mailboxes of that name.  Also inside store_account_list(). */
 bool store_quota_is_named(struct store *store, struct str mailbox);
 
 /* ---- warnings ---- */

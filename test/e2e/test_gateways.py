@@ -73,8 +73,8 @@ def test_javamail_compresses(site):
 
 
 def test_javamail_pool_goes_on_compressing(site):
-    """After UNAUTHENTICATE the pool goes on compressing, which RFC 8437 section 3 forbids: what it sends
-    then is no command, ends in BYE, and shows nobody's mail."""
+    """The pool goes on compressing after UNAUTHENTICATE, where its compression should have ended (RFC 8437
+    section 4.1): what it sends then is no command, ends in BYE, and shows nobody's mail."""
     got = java(str(site.port("IMAP")), "gateway", PASSWORDS["gateway"], "2", *USERS, options=["-Dcompress=true"])
     assert got == ["pool true"] + [f"{u} 1 for {u}" for u in USERS] * 2  # each time on a new connection
     for user in USERS:

@@ -114,7 +114,9 @@ def test_it_compresses(mail, site):
     """, SUBJECTS[1])
     assert f"Subject: {SUBJECTS[1]}" in shown and shown.count("A line of text.") == 1000
     said = site.protocol("anna", lambda text: "BODY[]" in text or "BODY.PEEK[]" in text)
-    assert re.search(r"(?i)COMPRESS DEFLATE", said), said[:4000]
+    compressed = set(re.findall(r" (\d+) S \S+ OK DEFLATE active", said))
+    fetching = set(re.findall(r" (\d+) C \S+ (?:UID )?(?i:fetch) ", said))
+    assert fetching and fetching <= compressed, said[:4000]
     picture(mail, "thunderbird-compress")
 
 

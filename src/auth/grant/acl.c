@@ -4,7 +4,7 @@
 
 #include "sasl/names.h"
 
-static const struct str group_word = {"group:", 6};
+static const struct str group_word = {AUTH_GROUP_WORD, sizeof(AUTH_GROUP_WORD) - 1};
 
 /* Removes `n` bytes from the front. */
 static struct str

@@ -100,7 +100,7 @@ read_group_line(struct reader *r, struct str line)
 		fault(r, "must be NAME:PASSWORD:NUMBER:MEMBERS");
 		return;
 	}
-	buf_puts(&with_word, "group:");
+	buf_puts(&with_word, AUTH_GROUP_WORD);
 	buf_str(&with_word, part[0]);
 	if (!auth_names_parse(buf_as_str(&with_word), STR_NONE, r->arena, &name))
 		fault(r, "the name of a group is 1 to %d bytes of UTF-8 without blanks",

@@ -21,6 +21,9 @@
 #include "base/err.h"
 #include "base/str.h"
 
+/* What stands before a group's name where names of users and groups are mixed. */
+#define AUTH_GROUP_WORD "group:"
+
 enum { AUTH_GROUP_FILE_MAX = 64 * 1024 * 1024 };
 
 struct auth_groups;

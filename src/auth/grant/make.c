@@ -10,7 +10,7 @@ enum { FORMAT = 1, SMALL = 512 };
 
 /* ---- one or many users */
 
-static const struct str group_word = {"group:", 6};
+static const struct str group_word = {AUTH_GROUP_WORD, sizeof(AUTH_GROUP_WORD) - 1};
 
 /* Classifies a prepared text. */
 static struct auth_names

@@ -138,7 +138,7 @@ serve_check(const struct supervisor *sv, const struct helper_order *order, int f
 	(void)prctl(PR_SET_NAME, command ? "turnstone-run" : "turnstone-pam");
 	if (command && sv->opt->shed != NULL && !sv->opt->shed(sv->opt->arg))
 		_exit(1);
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* another user's process would lose it */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* after shed(), since a change of user clears it */
 	(void)setpgid(0, 0);                    /* whatever a module starts is killed with it */
 	default_signals();
 	for (unsigned i = 0; i < HELPER_SOCKETS; i++)

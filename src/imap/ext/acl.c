@@ -18,7 +18,6 @@
 #include "auth/grant/acl.h"
 #include "imap/log/audit.h"
 #include "imap/place/rights.h"
-#include "wire/capability.h"
 
 #define TRIES 64u /* of an entry that others change meanwhile */
 
@@ -267,14 +266,13 @@ print_listrights(struct imap_cmd *cmd, const struct wire_acl_one *args, bool own
 {
 	struct str all = letters(cmd->arena, AUTH_RIGHTS_ALL);
 	struct str *each = arena_array(cmd->arena, all.n, sizeof(*each));
-	struct wire_listrights rights = {
-	    .mailbox = args->mailbox, .identifier = args->identifier, .always = STR("")};
+	struct wire_listrights rights = {.mailbox = args->mailbox,
+	    .identifier = args->identifier,
+	    .always = owner && !negative ? all : STR("")};
 
 	for (size_t i = 0; i < all.n; i++)
 		each[i] = (struct str){all.p + i, 1};
-	if (owner)
-		rights.always = negative ? STR("") : all;
-	else
+	if (!owner)
 		rights.options = (struct wire_names){each, all.n};
 	wire_out_listrights(imap_out(cmd->conn), imap_dialect(cmd->conn), &rights);
 }
@@ -350,12 +348,15 @@ static const struct imap_cmd_def cmds[] = {
     {.name = NULL},
 };
 
-/* The rights that RFC 2086 did not have. */
 static void
 print_rights_word(const struct imap_conn *conn, struct buf *out)
 {
+	struct buf all = {0};
+
 	(void)conn;
-	wire_out_capability(out, "RIGHTS=", "kxte");
+	auth_rights_print(AUTH_RIGHTS_ALL, &all);
+	wire_out_rights_word(out, buf_as_str(&all));
+	buf_fini(&all);
 }
 
 static const struct imap_cap caps[] = {

@@ -3,6 +3,7 @@
  * Warns of what is allowed but has no effect: a database that nobody asks, a mechanism that nobody
  * can use.  These are warnings, because what makes them work may come later.  See config_check.h.
  */
+#include "auth/grant/groups.h"
 #include "auth/settings/settings.h"
 #include "auth/user/separator.h"
 #include "imap/ext/list.h"
@@ -229,7 +230,7 @@ check_groups_of(
 	const struct auth_settings *auth = conf_get(conf, &auth_conf);
 
 	for (size_t i = 0; i < users->n && auth->group_file.n == 0; i++)
-		if (str_has_prefix(users->items[i], STR("group:")) &&
+		if (str_has_prefix(users->items[i], STR(AUTH_GROUP_WORD)) &&
 		    conf_blame_item(conf, block, "for", i, warnings))
 			buf_puts(
 			    warnings, ": there are no groups, since auth.group_file is not set\n");

@@ -31,6 +31,8 @@
  *                   account.usage, their sums
  *   account.watches the watches
  *   account.owns_mutex  the table of the account's own \Seen elsewhere, and what is published of it
+ *   store.quota_lock  the source of limits, which takes its own locks inside it; also taken inside
+ *                   account.lock
  *   lane.mutex      the lane's queue and tokens
  *   store.lease_mutex  renewing the lease of ids; then ids_mutex, the ids
  *   mailbox.holds_mutex  holds, and what is kept for them; also taken inside mailbox.lock

@@ -2,6 +2,7 @@
 /* ACL both ways: see acl.h. */
 #include "wire/ext/acl.h"
 
+#include "wire/capability.h"
 #include "wire/vec.h"
 
 /* ---- letters */
@@ -313,9 +314,9 @@ wire_rights_word_parse(struct str word, struct str *rights_r)
 }
 
 void
-wire_rights_word_print(struct buf *b, struct str rights)
+wire_out_rights_word(struct buf *b, struct str rights)
 {
-	buf_puts(b, RIGHTS_WORD);
+	wire_out_capability(b, RIGHTS_WORD, "");
 	for (size_t i = 0; i < rights.n; i++)
 		if (!has(STR(OLD_RIGHTS), rights.p[i]))
 			buf_putc(b, rights.p[i]);

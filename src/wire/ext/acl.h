@@ -69,6 +69,6 @@ void wire_out_myrights(
 
 /* Returns false if it is another word, or does not name k, x, t and e (section 5.1.1). */
 bool wire_rights_word_parse(struct str word, struct str *rights_r);
-/* Appends the word, with those of the rights that belong there. */
-void wire_rights_word_print(struct buf *b, struct str rights);
+/* Appends the word with those of the rights that belong there, and a blank before it. */
+void wire_out_rights_word(struct buf *b, struct str rights);
 #endif

@@ -8,36 +8,17 @@
 
 #include <cmocka.h>
 
+#include "over.h"
 #include "wire/ext/acl.h"
 #include "wire/response.h"
 
-static struct arena *arena;
 static struct buf b;
 
 static int
-begin(void **state)
+end_all(void **state)
 {
-	(void)state;
-	arena = arena_new(NULL, ARENA_OTHER, 512);
-	return 0;
-}
-
-static int
-end(void **state)
-{
-	(void)state;
-	arena_free(&arena);
 	buf_fini(&b);
-	return 0;
-}
-
-static struct wire_in
-over(const char *text)
-{
-	struct wire_in in;
-
-	wire_in_init(&in, str_of(text), arena, NULL, NULL);
-	return in;
+	return end(state);
 }
 
 static void
@@ -218,8 +199,9 @@ check_word(const char *word, const char *rights)
 	if (rights == NULL)
 		return;
 	is(found, rights);
-	wire_rights_word_print(&b, found);
-	assert_true(wire_rights_word_parse(buf_as_str(&b), &found));
+	wire_out_rights_word(&b, found);
+	assert_true(
+	    wire_rights_word_parse(str_of(buf_cstr(&b) + 1), &found)); /* behind the blank */
 	is(found, rights);
 	b.n = 0;
 }
@@ -236,19 +218,19 @@ word(void **state)
 	check_word("RIGHTS=texk9", NULL);
 	check_word("RIGHTS=TEXK", NULL);
 	check_word("RIGHT=texk", NULL);
-	wire_rights_word_print(&b, STR("lrswipkxteacd"));
-	printed("RIGHTS=kxte");
+	wire_out_rights_word(&b, STR("lrswipkxteacd"));
+	printed(" RIGHTS=kxte");
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(commands, begin, end),
-	    cmocka_unit_test_setup_teardown(held, begin, end),
-	    cmocka_unit_test_setup_teardown(options, begin, end),
-	    cmocka_unit_test_setup_teardown(responses, begin, end),
-	    cmocka_unit_test_setup_teardown(word, begin, end),
+	    cmocka_unit_test_setup_teardown(commands, begin, end_all),
+	    cmocka_unit_test_setup_teardown(held, begin, end_all),
+	    cmocka_unit_test_setup_teardown(options, begin, end_all),
+	    cmocka_unit_test_setup_teardown(responses, begin, end_all),
+	    cmocka_unit_test_setup_teardown(word, begin, end_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,26 +6,9 @@
 
 #include <cmocka.h>
 
+#include "over.h"
 #include "wire/cmd/append.h"
 #include "wire/frame.h"
-
-static struct arena *arena;
-
-static int
-begin(void **state)
-{
-	(void)state;
-	arena = arena_new(NULL, ARENA_OTHER, 512);
-	return 0;
-}
-
-static int
-end(void **state)
-{
-	(void)state;
-	arena_free(&arena);
-	return 0;
-}
 
 /*
  * Runs the arguments of an APPEND through framer and parser as a server does, and records what

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "over.h"
 #include "wire/cmd.h"
 #include "wire/cmd/auth.h"
 #include "wire/cmd/copy.h"
@@ -17,33 +18,6 @@
 #include "wire/ext/enable.h"
 #include "wire/ext/id.h"
 #include "wire/ext/proxyauth.h"
-
-static struct arena *arena;
-
-static int
-begin(void **state)
-{
-	(void)state;
-	arena = arena_new(NULL, ARENA_OTHER, 512);
-	return 0;
-}
-
-static int
-end(void **state)
-{
-	(void)state;
-	arena_free(&arena);
-	return 0;
-}
-
-static struct wire_in
-over(const char *text)
-{
-	struct wire_in in;
-
-	wire_in_init(&in, str_of(text), arena, NULL, NULL);
-	return in;
-}
 
 #define EQ(s, z) assert_true(str_eq((s), STR(z)))
 

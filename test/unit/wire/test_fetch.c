@@ -6,36 +6,10 @@
 
 #include <cmocka.h>
 
+#include "over.h"
 #include "wire/cmd/fetch.h"
 #include "wire/cmd/search.h"
 #include "wire/cmd/store.h"
-
-static struct arena *arena;
-
-static int
-begin(void **state)
-{
-	(void)state;
-	arena = arena_new(NULL, ARENA_OTHER, 512);
-	return 0;
-}
-
-static int
-end(void **state)
-{
-	(void)state;
-	arena_free(&arena);
-	return 0;
-}
-
-static struct wire_in
-over(const char *text)
-{
-	struct wire_in in;
-
-	wire_in_init(&in, str_of(text), arena, NULL, NULL);
-	return in;
-}
 
 #define EQ(s, z) assert_true(str_eq((s), STR(z)))
 

@@ -6,37 +6,12 @@
 
 #include <cmocka.h>
 
+#include "over.h"
 #include "wire/date.h"
 #include "wire/flags.h"
 #include "wire/params.h"
 
-static struct arena *arena;
 static const struct wire_dialect utf8 = {.rev2 = true, .utf8 = true};
-
-static int
-begin(void **state)
-{
-	(void)state;
-	arena = arena_new(NULL, ARENA_OTHER, 512);
-	return 0;
-}
-
-static int
-end(void **state)
-{
-	(void)state;
-	arena_free(&arena);
-	return 0;
-}
-
-static struct wire_in
-over(const char *text, const struct wire_dialect *d)
-{
-	struct wire_in in;
-
-	wire_in_init(&in, str_of(text), arena, d, NULL);
-	return in;
-}
 
 typedef bool read_f(struct wire_in *in, struct str *text_r);
 
@@ -44,7 +19,7 @@ typedef bool read_f(struct wire_in *in, struct str *text_r);
 static void
 check(read_f *fn, const char *text, const struct wire_dialect *d, const char *expected)
 {
-	struct wire_in in = over(text, d);
+	struct wire_in in = over_as(text, d);
 	struct str got;
 	bool ok = fn(&in, &got) && wire_in_end(&in);
 
@@ -120,7 +95,7 @@ a_nul_in_a_literal(void **state)
 static void
 nstrings(void **state)
 {
-	struct wire_in in = over("nil", NULL);
+	struct wire_in in = over_as("nil", NULL);
 	struct str got = STR("x");
 
 	(void)state;
@@ -136,25 +111,25 @@ numbers(void **state)
 {
 	uint32_t n;
 	uint64_t big;
-	struct wire_in in = over("4294967295", NULL);
+	struct wire_in in = over_as("4294967295", NULL);
 
 	(void)state;
 	assert_true(wire_in_number(&in, &n) && n == UINT32_MAX);
-	in = over("4294967296", NULL);
+	in = over_as("4294967296", NULL);
 	assert_false(wire_in_number(&in, &n));
-	in = over("007", NULL);
+	in = over_as("007", NULL);
 	assert_true(wire_in_number(&in, &n) && n == 7);
-	in = over("007", NULL);
+	in = over_as("007", NULL);
 	assert_false(wire_in_nz_number(&in, &n));
-	in = over("0", NULL);
+	in = over_as("0", NULL);
 	assert_false(wire_in_nz_number(&in, &n));
-	in = over("9223372036854775807", NULL);
+	in = over_as("9223372036854775807", NULL);
 	assert_true(wire_in_number64(&in, &big) && big == INT64_MAX);
-	in = over("9223372036854775808", NULL);
+	in = over_as("9223372036854775808", NULL);
 	assert_false(wire_in_number64(&in, &big));
-	in = over("-1", NULL);
+	in = over_as("-1", NULL);
 	assert_false(wire_in_number64(&in, &big));
-	in = over("", NULL);
+	in = over_as("", NULL);
 	assert_false(wire_in_number(&in, &n));
 }
 
@@ -228,7 +203,7 @@ dates(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct wire_in in = over(cases[i].text, NULL);
+		struct wire_in in = over_as(cases[i].text, NULL);
 		int32_t day;
 		bool ok = wire_in_date(&in, &day) && wire_in_end(&in);
 
@@ -269,7 +244,7 @@ date_times(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct wire_in in = over(cases[i].text, NULL);
+		struct wire_in in = over_as(cases[i].text, NULL);
 		struct wire_time t;
 		bool ok = wire_in_date_time(&in, &t) && wire_in_end(&in);
 
@@ -283,7 +258,7 @@ static void
 flags(void **state)
 {
 	struct wire_flags f;
-	struct wire_in in = over("(\\seen \\DRAFT work $Forwarded work)", NULL);
+	struct wire_in in = over_as("(\\seen \\DRAFT work $Forwarded work)", NULL);
 
 	(void)state;
 	assert_true(wire_in_flag_list(&in, &f) && wire_in_end(&in));
@@ -291,36 +266,36 @@ flags(void **state)
 	assert_int_equal(f.n_keywords, 3);
 	assert_true(str_eq(f.keywords[1], STR("$Forwarded")));
 	assert_null(f.unknown.p);
-	in = over("()", NULL);
+	in = over_as("()", NULL);
 	assert_true(wire_in_flag_list(&in, &f));
 	assert_int_equal(f.n_keywords, 0);
-	in = over("\\Recent \\* \\Odd x", NULL);
+	in = over_as("\\Recent \\* \\Odd x", NULL);
 	assert_true(wire_in_flags(&in, &f) && wire_in_end(&in));
 	assert_true(str_eq(f.unknown, STR("\\Recent")));
-	in = over("(\\*)", NULL);
+	in = over_as("(\\*)", NULL);
 	assert_true(wire_in_flags(&in, &f));
 	assert_true(str_eq(f.unknown, STR("\\*")));
-	in = over("", NULL);
+	in = over_as("", NULL);
 	assert_false(wire_in_flags(&in, &f));
-	in = over("(\\Seen", NULL);
+	in = over_as("(\\Seen", NULL);
 	assert_false(wire_in_flags(&in, &f));
-	in = over("(  \\Seen   work ) ", NULL);
+	in = over_as("(  \\Seen   work ) ", NULL);
 	assert_true(wire_in_flags(&in, &f) && wire_in_end(&in));
 	assert_int_equal(f.n_keywords, 1);
-	in = over("( )", NULL);
+	in = over_as("( )", NULL);
 	assert_true(wire_in_flags(&in, &f) && wire_in_end(&in));
-	in = over("(\\Seen(work))", NULL);
+	in = over_as("(\\Seen(work))", NULL);
 	assert_false(wire_in_flags(&in, &f));
-	in = over("(\\)", NULL);
+	in = over_as("(\\)", NULL);
 	assert_false(wire_in_flags(&in, &f));
-	in = over("(a\"b\")", NULL);
+	in = over_as("(a\"b\")", NULL);
 	assert_false(wire_in_flags(&in, &f));
 }
 
 static void
 base64_words(void **state)
 {
-	struct wire_in in = over("AGJvYgBwdw==\r\n", NULL);
+	struct wire_in in = over_as("AGJvYgBwdw==\r\n", NULL);
 	struct str got;
 
 	(void)state;
@@ -340,7 +315,7 @@ static void
 parameters(void **state)
 {
 	struct wire_in in =
-	    over("(CondStore QRESYNC (7 20 1:3 (1 2)) X 1:* Y \"a)b\" Z -1:-5 -W)", NULL);
+	    over_as("(CondStore QRESYNC (7 20 1:3 (1 2)) X 1:* Y \"a)b\" Z -1:-5 -W)", NULL);
 	struct wire_params p;
 
 	(void)state;
@@ -353,9 +328,9 @@ parameters(void **state)
 	assert_true(str_eq(p.v[3].value, STR("\"a)b\"")));
 	assert_true(str_eq(p.v[4].value, STR("-1:-5")));
 	assert_true(str_eq(p.v[5].name, STR("-W")));
-	in = over("()", NULL);
+	in = over_as("()", NULL);
 	assert_true(wire_in_params(&in, &p) && p.n == 0);
-	in = over("(X ({3}\r\n()) y))", NULL);
+	in = over_as("(X ({3}\r\n()) y))", NULL);
 	assert_true(wire_in_params(&in, &p) && wire_in_end(&in));
 	assert_true(str_eq(p.v[0].value, STR("({3}\r\n()) y)")));
 }
@@ -368,7 +343,7 @@ bad_parameters(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct wire_in in = over(cases[i], NULL);
+		struct wire_in in = over_as(cases[i], NULL);
 		struct wire_params p;
 
 		if (wire_in_params(&in, &p) && wire_in_end(&in))
@@ -387,18 +362,18 @@ deep_parameters(void **state)
 	(void)state;
 	memset(text + 3, '(', 20);
 	memset(text + 23, ')', 21);
-	in = over(text, NULL);
+	in = over_as(text, NULL);
 	assert_true(wire_in_params(&in, &p) && wire_in_end(&in));
 	memset(text + 3, '(', 21);
 	memset(text + 24, ')', 22);
-	in = over(text, NULL);
+	in = over_as(text, NULL);
 	assert_false(wire_in_params(&in, &p));
 }
 
 static void
 the_first_error_stays(void **state)
 {
-	struct wire_in in = over("abc def", NULL);
+	struct wire_in in = over_as("abc def", NULL);
 	struct str got;
 	const char *first;
 

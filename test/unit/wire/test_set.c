@@ -6,33 +6,15 @@
 
 #include <cmocka.h>
 
+#include "over.h"
 #include "wire/set.h"
 #include "wire/utf7.h"
-
-static struct arena *arena;
-
-static int
-begin(void **state)
-{
-	(void)state;
-	arena = arena_new(NULL, ARENA_OTHER, 512);
-	return 0;
-}
-
-static int
-end(void **state)
-{
-	(void)state;
-	arena_free(&arena);
-	return 0;
-}
 
 static bool
 parse(const char *text, struct wire_set *set_r)
 {
-	struct wire_in in;
+	struct wire_in in = over(text);
 
-	wire_in_init(&in, str_of(text), arena, NULL, NULL);
 	return wire_in_set(&in, set_r) && wire_in_end(&in);
 }
 
