@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """An LDAP directory on loopback for tests: slapd in a folder of its own, with TLS."""
 import os
+import pathlib
 import signal
 import subprocess
 import time
 
 from ca import Authority
 from peer import connect, free_port
+from server import wait_for
 
 SLAPD = "/usr/sbin/slapd"
 SUFFIX = "dc=site,dc=example"
@@ -116,6 +118,16 @@ class Directory:
     def pause(self):
         """It accepts connections, but does not answer."""
         self.process.send_signal(signal.SIGSTOP)
+        # Its threads stop one by one, some time after the signal: until then they answer.
+        wait_for(lambda: all(state == "T" for state in self.states()))
+
+    def states(self):
+        """Of all its threads (proc(5): stat, behind the name in parentheses)."""
+        try:
+            tasks = pathlib.Path("/proc", str(self.process.pid), "task").iterdir()
+            return [(task / "stat").read_text().rpartition(")")[2].split()[0] for task in tasks]
+        except (FileNotFoundError, ProcessLookupError):  # one has just ended
+            return [""]
 
     def go_on(self):
         self.process.send_signal(signal.SIGCONT)
