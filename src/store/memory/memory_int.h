@@ -93,6 +93,10 @@ struct store_mailbox {
 	struct quota_sum quota_reserved;
 	bool stale; /* must be read again before it is changed; lane's */
 
+	/* \Seen is each user's own (reader.h); the owner's value, set once, while loaded. */
+	_Atomic bool has_own;
+	struct store_own *_Atomic owners_own;
+
 	struct change_gate gate; /* for changes that give UIDs */
 };
 

@@ -6,6 +6,7 @@
  *
  *   account_look.c  an account's list and properties, the names of all accounts
  *   mailbox_look.c  a mailbox's counters, sets, windows of messages
+ *   reader.c        the same as one user sees it (reader.h)
  *   summaries.c     summaries, from disk
  *   columns.c, columns_*.c  numbers by which messages are sorted and threaded
  *   blob.c          bytes of messages, server-wide records
