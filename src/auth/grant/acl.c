@@ -125,14 +125,16 @@ auth_acl_damaged(const struct store_properties *table, size_t *at)
 bool
 auth_acl_fits(struct str identifier, const struct auth_acl_who *who)
 {
-	if (is_negative(identifier))
+	bool gives = !is_negative(identifier);
+
+	if (!gives)
 		identifier = after(identifier, 1);
 	if (str_eq(identifier, STR(AUTH_ACL_ANYONE)))
-		return true;
+		return !(gives && who->no_anyone);
 	if (who->user.n == 0)
 		return false;
 	if (str_eq(identifier, STR(AUTH_ACL_AUTHENTICATED)))
-		return true;
+		return !(gives && who->no_anyone);
 	if (str_has_prefix(identifier, group_word))
 		return who->groups != NULL &&
 		       auth_groups_has(who->groups, after(identifier, group_word.n), who->user);

@@ -31,6 +31,7 @@
 struct auth_acl_who {
 	struct str user;                  /* prepared; empty: has not logged in as a user */
 	const struct auth_groups *groups; /* of everybody; NULL: there are none */
+	bool no_anyone; /* the two words give nothing: sharing.anyone (auth/sharing.h) */
 };
 
 /* Returns the rights that the table gives to somebody who is not the owner.  Any thread. */

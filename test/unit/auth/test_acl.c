@@ -412,6 +412,23 @@ count_entries(const struct table *t)
 }
 
 static void
+test_no_anyone(void **state)
+{
+	struct auth_acl_who who = {.user = STR("anna@site.example"), .no_anyone = true};
+	struct store_properties *table = NULL;
+
+	(void)state;
+	put(&table, "anyone", "lrs");
+	put(&table, "authenticated", "w");
+	put(&table, "anna@site.example", "lre");
+	put(&table, "-anyone", "e");
+	assert_int_equal(auth_acl_rights(table, &who), rights_of("lr"));
+	who.no_anyone = false;
+	assert_int_equal(auth_acl_rights(table, &who), rights_of("lrsw"));
+	store_properties_unref(&table);
+}
+
+static void
 test_random(void **state)
 {
 	unsigned seed = 4314;
@@ -450,6 +467,7 @@ main(void)
 	    cmocka_unit_test(test_damaged_values),
 	    cmocka_unit_test(test_damaged_identifiers),
 	    cmocka_unit_test(test_words),
+	    cmocka_unit_test(test_no_anyone),
 	    cmocka_unit_test(test_random),
 	};
 
