@@ -190,6 +190,9 @@ uint64_t store_account_list_from(const struct store_account *account, struct str
  * normalizes the names it has; if two differ only in spelling, one of them keeps its own. */
 bool store_account_lookup(
     const struct store_account *account, struct str name, struct store_mailbox_info *info_r);
+/* The same, with a reference to the mailbox's properties of the same look (NULL: it has none). */
+bool store_account_look(const struct store_account *account, struct str name,
+    struct store_mailbox_info *info_r, struct store_properties **properties_r);
 /* Returns whether there is a mailbox below name ("name/..."). */
 bool store_account_has_children(const struct store_account *account, struct str name);
 /* Grows with every change of the list (create, delete, rename, subscribe, use) and of

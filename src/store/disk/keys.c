@@ -84,6 +84,22 @@ own_key(struct key *k, uint64_t account, uint64_t owner, uint32_t mailbox, unsig
 }
 
 void
+key_shared_prefix(struct key *k, struct str who)
+{
+	key_begin(k, 0, KEY_SHARED_WITH);
+	key_bytes(k, who);
+	k->p[k->n++] = '\0';
+}
+
+void
+key_shared(struct key *k, struct str who, uint64_t account, uint32_t mailbox)
+{
+	key_shared_prefix(k, who);
+	key_be64(k, account);
+	key_be32(k, mailbox);
+}
+
+void
 key_after(struct key *k)
 {
 	while (k->n > 0 && (unsigned char)k->p[k->n - 1] == 0xff)

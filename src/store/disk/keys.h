@@ -16,6 +16,8 @@
  *   0^8 'C' blob:8 account:8       -> nothing: a claim.  The holder was put before the account's
  *                                  first reference, which may never have come
  *   0^8 'D' account:8              -> nothing: the account's contents are to be removed
+ *   0^8 'G' who 0 account:8 mailbox:4 -> the account's name: the mailbox has properties
+ *                                  "acl/WHO" or "acl/-WHO", shares.h
  *   0^8 'I'                        -> ids: next account:8, next blob:8, next intent:8.  Ids in use
  *                                  are below; raised ahead of use
  *   0^8 'M' intent:8               -> target account:8: a COPY or MOVE between accounts under
@@ -69,7 +71,6 @@
  *                                  unread:1, set
  *
  * Reserved (doc/store.md); a program that finds these leaves them alone
- *   0^8 'G' who                    -> what is shared with whom
  *   n:8 'H' hash:8                 -> thread ids
  *   n:8 'y' owner:8 mailbox:4 'P' name -> a private annotation
  *
@@ -103,7 +104,7 @@ enum key_kind {
 	KEY_QUEUE = 'Q',
 	KEY_RECORD = 'R',
 	KEY_STAGED = 'S',
-	KEY_SHARED_WITH = 'G', /* reserved, like THREAD */
+	KEY_SHARED_WITH = 'G',
 	KEY_RENAME = 'T',
 	KEY_OWN_ID = 'U',
 	KEY_VERSION = 'V',
@@ -151,6 +152,9 @@ void key_job(
 #define OWN_KEY_HEAD 21u /* bytes before the kind */
 enum own_kind { OWN_HEADER = 'H', OWN_CHANGE = 'L', OWN_ANNOTATION = 'P' };
 void own_key(struct key *k, uint64_t account, uint64_t owner, uint32_t mailbox, unsigned kind);
+/* 0 'G' who NUL, followed by account:8 mailbox:4. */
+void key_shared_prefix(struct key *k, struct str who);
+void key_shared(struct key *k, struct str who, uint64_t account, uint32_t mailbox);
 /* Turns a prefix into its upper bound: the first key after every key with that prefix. */
 void key_after(struct key *k);
 

@@ -217,6 +217,8 @@ store_open(const struct store_options *opt, struct store **store_r, char **text_
 		err = store_ids_load(store);
 	if (err == TS_OK)
 		err = store_own_id_load(store);
+	if (err == TS_OK)
+		err = shares_open(store);
 	if (err != TS_OK) {
 		*text_r =
 		    text != NULL ? text : mem_strdup("the store's own records cannot be read");

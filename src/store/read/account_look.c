@@ -76,8 +76,8 @@ store_account_list(const struct store_account *a,
 }
 
 bool
-store_account_lookup(
-    const struct store_account *a, struct str name, struct store_mailbox_info *info)
+store_account_look(const struct store_account *a, struct str name, struct store_mailbox_info *info,
+    struct store_properties **properties)
 {
 	bool found = false;
 
@@ -87,12 +87,21 @@ store_account_lookup(
 
 	if (e != NULL && e->pub != NULL) {
 		fill_info(e->pub, e, info);
+		if (properties != NULL)
+			*properties = properties_ref(e->pub->properties);
 		info->properties = NULL; /* it may be freed once the lock is released */
 		found = true;
 	}
 	pthread_rwlock_unlock(list_lock(a));
 	store_looked(a->store);
 	return found;
+}
+
+bool
+store_account_lookup(
+    const struct store_account *a, struct str name, struct store_mailbox_info *info)
+{
+	return store_account_look(a, name, info, NULL);
 }
 
 bool

@@ -13,6 +13,7 @@
  *   mark.c          marks and totals, without loading anything
  *   object.c        object ids
  *   pin.c           keeps all blobs for a while
+ *   shares.c        what is shared with whom (shares.h)
  *   stats.c         statistics of the store
  *
  * It promises to change nothing (except the mark of \Recent, claimed by
@@ -24,6 +25,8 @@
 
 /* mark.c, BLOCKING.  Computes the sums of an account from disk. */
 enum ts_err usage_of_rows(struct store *store, uint64_t account, struct store_usage *usage_r);
+/* shares.c, BLOCKING.  Looks whether anything is shared; call when the store is opened. */
+enum ts_err shares_open(struct store *store);
 /* object.c.  Gets the id that a mailbox with these properties has stored; it begins with 0 if there
  * is none. */
 void object_id_stored(const struct store_properties *properties, char id[STORE_OBJECT_ID]);
