@@ -52,6 +52,8 @@ struct imap_cmd {
 	bool upload_waits;            /* waiting for an upload to finish */
 	bool waits_for_errands;       /* private: cmd_end_errands(): waits for some to end */
 	bool ends_errands;            /* private: no more can begin */
+	void *reach;               /* private: imap/place/shared.h */
+	struct imap_open *opening; /* private: cmd_open_mailbox() */
 	const struct imap_step *next; /* private: after change, timer, input, errands */
 	bool running, yielded;   /* private: inside a step; waits for its turn or for drained() */
 	bool midway;             /* the output ends inside a response: only its rest may follow */
@@ -200,17 +202,23 @@ void cmd_unhold(struct imap_cmd *cmd);
  * it is in memory, otherwise after a job.  Then open->mailbox is set (its reference goes with the
  * command), or open->err says why not: a mailbox hidden from the login is TS_NOT_FOUND, like one
  * that does not exist.  needed: of enum auth_right (imap/place/rights.h), for what the command does
- * there.  open must be in cmd->arena; its name must live as long.
+ * there.  open must be in cmd->arena; its name must live as long.  Where the client gave a name,
+ * `given` points to the spelling as given, and the name becomes that of the mailbox meant
+ * (imap_mailbox_meant()); where the name is known already it is NULL.
  */
 struct imap_open {
 	struct str name;
+	struct str *given;
 	struct store_mailbox *mailbox;
 	unsigned rights; /* all that the login has there */
 	enum ts_err err;
 	unsigned missing; /* for TS_DENIED: the missing ones */
-	/* private: what the name refers to */
+	/* private: what the name refers to, and what comes then */
 	struct store_account *account;
 	struct str in_account;
+	unsigned needed;
+	bool foreign;
+	const struct imap_step *next;
 };
 enum imap_next cmd_open_mailbox(
     struct imap_cmd *cmd, struct imap_open *open, unsigned needed, const struct imap_step *next);

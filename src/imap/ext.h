@@ -306,6 +306,7 @@ struct imap_list_select { /* an option before the reference: which names to list
 
 struct imap_listed { /* a mailbox that was listed */
 	struct str name;
+	const struct store_account *account;   /* the one that has it */
 	unsigned rights;                       /* of enum auth_right: the login's, there */
 	const struct store_mailbox_info *info; /* without its name */
 };

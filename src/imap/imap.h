@@ -66,7 +66,9 @@ struct texts;         /* texts/texts.h */
 struct texts_set;
 struct transcript; /* imap/log/transcript.h */
 struct transcript_files;
-struct imap_space; /* imap/place/place.h */
+struct imap_space;   /* imap/place/place.h */
+struct imap_reached; /* imap/place/shared.h */
+struct auth_sharing; /* auth/sharing.h */
 struct failures;
 
 /* Upper bounds of the classes of commands' times, in microseconds; one more class is open-ended. */
@@ -105,7 +107,7 @@ struct imap_server {
 	struct work_pool *waiters; /* for work that waits for other machines; NULL: there is none */
 	struct tls_slot *tls;      /* NULL: no STARTTLS */
 	struct sasl_mech_list more_mechs;
-	struct imap_spaces spaces; /* used by every login */
+	struct imap_spaces spaces; /* used by every login, besides those of users */
 	void *app;
 	struct session_server sessions;       /* connections; net/session.h */
 	struct tally *users;                  /* logins */
@@ -138,6 +140,11 @@ struct imap_rules {
 	struct stream_limits stream_limits;
 	struct wire_frame_limits login_limits, limits; /* before and after login */
 	struct wire_limits wire_limits;
+	struct imap_spaces spaces;                  /* the server's, and those of its users */
+	struct imap_sharing {                       /* imap/place/shared.h */
+		const struct auth_sharing *options; /* conf has them */
+		struct auth *auth;
+	} sharing;
 	struct imap_hides *hides; /* imap/hide.h; NULL: none */
 	bool hides_any;           /* or hide_capabilities */
 	struct imap_caps {        /* capabilities last printed in a state, plain and with TLS */
@@ -237,7 +244,11 @@ struct imap_login {
 	bool acts_for_others, server_admin, vouched;
 	bool may_unauthenticate;
 	struct store_account *account; /* has the mail of the personal namespace; see place.h */
+	/* The turn's rules have these two.  Accounts of others that this login has looked into;
+	 * NULL: none.  imap/place/shared.h. */
 	struct imap_spaces spaces;
+	const struct imap_sharing *sharing;
+	struct imap_reached *reached;
 	struct wire_dialect dialect; /* from what was ENABLEd; passed to every printer */
 	struct imap_box *box;        /* NULL: nothing is selected */
 	struct link tellers;         /* imap/tell.h */

@@ -4,6 +4,7 @@
  * then only read.  What they bring is found by kind and name in an open hash
  * table; slots have fixed offsets in the login and the box.
  */
+#include "auth/sharing.h"
 #include "imap/cmd.h"
 #include "imap/hide.h"
 #include "imap/settings.h"
@@ -320,6 +321,7 @@ imap_conf_tables(const struct imap_ext *const *all, size_t count, const struct c
 
 	tables[n++] = &imap_conf;
 	tables[n++] = &imap_hide_conf;
+	tables[n++] = &auth_sharing_conf;
 	for (size_t i = 0; i < count; i++)
 		if (all[i]->conf != NULL)
 			tables[n++] = all[i]->conf;

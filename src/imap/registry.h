@@ -68,7 +68,7 @@ void imap_registry_build(
     struct imap_registry *reg, const struct imap_ext *const *all, size_t count);
 /* Returns the CAPABILITY word that stands for a row that was found; NULL: there is none. */
 const char *imap_registry_cap_of(const struct imap_registry *reg, const void *row);
-/* Collects the engine's and the extensions' tables of options, up to 2 + count of them. */
+/* Collects the engine's and the extensions' tables of options, up to 3 + count of them. */
 size_t imap_conf_tables(
     const struct imap_ext *const *all, size_t count, const struct conf_table **tables);
 /* Allocates the slots of an owner with this arena.  They are freed before what was entered into the

@@ -475,6 +475,7 @@ site_share(struct site *site, const char *prefix, const char *user, const char *
 		    .prefix = str_of(share->prefix),
 		    .resolve = resolve_share,
 		    .arg = share};
+		imap_loop_configure(&site->il, site->conf, site->languages);
 	}
 	share->rights = 0;
 	share->by_acl = strcmp(rights, "acl") == 0;

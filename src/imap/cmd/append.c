@@ -11,6 +11,7 @@
 #include "imap/common/surrogate.h"
 #include "imap/hide.h"
 #include "imap/place/rights.h"
+#include "imap/place/shared.h"
 #include "imap/settings.h"
 
 struct item { /* one message, linked in order */
@@ -31,6 +32,7 @@ struct append {
 	uint64_t bytes;           /* announced so far, without the message that is being parsed */
 	enum ts_err err;
 	bool opened, has_nul;
+	const struct imap_append_data *data; /* of the message announced; NULL: as it is */
 };
 
 static void
@@ -238,12 +240,23 @@ find_data(struct imap_cmd *cmd, const struct append *ap, const struct imap_appen
 	return utf8 || *data_r != NULL;
 }
 
+static enum imap_next
+append_message(struct imap_cmd *cmd)
+{
+	struct append *ap = cmd->state;
+
+	if (message_refused(cmd, ap))
+		return IMAP_DONE;
+	begin_item(cmd, ap, ap->data);
+	return cmd_literal_stream(cmd, append_bytes, &segment_step);
+}
+
 /* Runs at each stop of the framer: at a literal, and at the command's end. */
 static enum imap_next
 append_segment(struct imap_cmd *cmd)
 {
+	static const struct imap_step message_step = {"append-message", append_message};
 	struct append *ap = append_of(cmd);
-	const struct imap_append_data *data;
 
 	switch (wire_append_feed(&ap->parser, cmd->segment)) {
 	case WIRE_APPEND_STRING:
@@ -254,12 +267,9 @@ append_segment(struct imap_cmd *cmd)
 		finish_last(ap);
 		if (ap->count > 0 && imap_is_hidden(cmd->conn, STR("MULTIAPPEND")))
 			return cmd_bad(cmd, "One message at a time");
-		if (!find_data(cmd, ap, &data))
+		if (!find_data(cmd, ap, &ap->data))
 			return cmd_bad(cmd, "Unknown kind of message data");
-		if (message_refused(cmd, ap))
-			return IMAP_DONE;
-		begin_item(cmd, ap, data);
-		return cmd_literal_stream(cmd, append_bytes, &segment_step);
+		return cmd_reach(cmd, ap->parser.mailbox, &message_step);
 	case WIRE_APPEND_END:
 		finish_last(ap);
 		return cmd_goto(cmd, &uploads_step);

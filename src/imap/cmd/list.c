@@ -10,6 +10,9 @@
  * pattern matches them, once the rows above them know about them.  A row is made for a name, or a
  * level above one, that a pattern matches.  At the end it is decided which rows are printed.
  *
+ * Mailboxes of others are gathered before the walk, in a job, if a pattern can match their names;
+ * LSUB does without, since it is about the user's own subscriptions.
+ *
  * A slice of time may end after each match of a pattern with a name.  A name is read once, and all
  * that is said about it is of that moment.  If the list has changed between two reads the walk
  * starts again, so that a client sees the list as of one moment; after WALKS of them, in an account
@@ -20,6 +23,7 @@
 #include "imap/common/status.h"
 #include "imap/hide.h"
 #include "imap/place/rights.h"
+#include "imap/place/shared.h"
 #include "imap/settings.h"
 #include "store/match.h"
 
@@ -36,6 +40,7 @@ struct row {
 	unsigned attrs; /* WIRE_ATTR_* */
 	unsigned marks; /* enum marks */
 	unsigned childinfo;
+	struct store_account *account;         /* has the mailbox, if there is one */
 	unsigned rights;                       /* the login's, if there is a mailbox */
 	const struct store_mailbox_info *info; /* for a row that prints; without its name */
 };
@@ -73,6 +78,7 @@ struct probe {
 struct seen {         /* a name copied out of the list */
 	size_t at, n; /* its bytes in list.names */
 	unsigned attrs, marks, rights;
+	struct store_account *account;
 	struct store_mailbox_info info; /* without its name */
 };
 
@@ -100,6 +106,8 @@ struct list {
 	bool want_levels;                   /* for what is above a name */
 	struct probe *probes;
 	size_t probe_count;
+
+	struct imap_shared shared; /* mailboxes of others */
 
 	/* the walk */
 	struct arena *walk; /* its rows */
@@ -285,6 +293,7 @@ end_name(struct list *l, const struct seen *seen, struct str name)
 	if ((row.marks & MATCHES) != 0) {
 		kept = push_row(l, keep_listed_name(l, name, name.n), row.marks);
 		kept->attrs = row.attrs;
+		kept->account = seen->account;
 		kept->rights = seen->rights;
 		if (l->prints) {
 			struct store_mailbox_info *info =
@@ -345,7 +354,8 @@ begin_walk(struct list *l)
 
 /* Runs under the list's lock. */
 static bool
-copy_name(const struct store_mailbox_info *info, unsigned rights, void *arg)
+copy_name(const struct store_mailbox_info *info, struct store_account *account, unsigned rights,
+    void *arg)
 {
 	struct list *l = arg;
 	const struct probe *probe = &l->probes[l->probe];
@@ -356,7 +366,11 @@ copy_name(const struct store_mailbox_info *info, unsigned rights, void *arg)
 		return false;
 	TS_ASSERT(l->seen_count < BATCH);
 	l->seen_count++;
-	*seen = (struct seen){.at = l->names.n, .n = info->name.n, .rights = rights, .info = *info};
+	*seen = (struct seen){.at = l->names.n,
+	    .n = info->name.n,
+	    .account = account,
+	    .rights = rights,
+	    .info = *info};
 	seen->info.name = STR_NONE;
 	buf_str(&l->names, info->name);
 	seen->marks = (info->id != 0 ? EXISTS : 0) | ((rights & AUTH_RIGHT_READ) == 0 ? CLOSED : 0);
@@ -389,7 +403,7 @@ probe_next(struct list *l)
 	uint64_t version;
 
 	l->names.n = l->seen_count = l->seen_next = 0;
-	l->ended = imap_mailbox_page(imap_login(l->cmd->conn), buf_as_str(&l->from),
+	l->ended = imap_mailbox_page(imap_login(l->cmd->conn), &l->shared, buf_as_str(&l->from),
 	               most[probe->kind], copy_name, l, &next, &version) ||
 	           probe->kind == PROBE_NAME;
 	if (next.n > 0) {
@@ -499,8 +513,10 @@ print_row(struct imap_cmd *cmd, const struct list *l, const struct row *row)
 
 		if (option->print != NULL && (option->closed || (row->marks & CLOSED) == 0))
 			option->print(cmd,
-			    &(struct imap_listed){
-			        .name = row->name, .rights = row->rights, .info = row->info},
+			    &(struct imap_listed){.name = row->name,
+			        .account = row->account,
+			        .rights = row->rights,
+			        .info = row->info},
 			    l->returns[i].kept);
 	}
 }
@@ -606,10 +622,42 @@ sort_probes(struct list *l)
 	l->probe_count = kept;
 }
 
+/* Returns whether names of other namespaces, or levels above them, can match. */
+static bool
+asks_others(const struct list *l)
+{
+	const struct imap_spaces *spaces = &imap_login(l->cmd->conn)->spaces;
+
+	for (size_t i = 0; i < l->probe_count && !l->lsub; i++)
+		for (size_t k = 0; k < spaces->n; k++) {
+			struct str at = l->probes[i].at, prefix = spaces->v[k].prefix;
+
+			if (spaces->v[k].resolve == NULL &&
+			    (str_has_prefix(at, prefix) ||
+			        (l->probes[i].kind != PROBE_NAME && str_has_prefix(prefix, at))))
+				return true;
+		}
+	return false;
+}
+
+static enum imap_next
+list_begin(struct imap_cmd *cmd)
+{
+	static const struct imap_step walk = {"list-walk", list_walk};
+	struct list *l = cmd->state;
+
+	if (l->shared.err == TS_LIMIT)
+		return cmd_no_room(cmd);
+	if (l->shared.err != TS_OK)
+		return cmd_err(cmd, l->shared.err);
+	begin_walk(l);
+	return cmd_goto(cmd, &walk);
+}
+
 static enum imap_next
 list_patterns(struct imap_cmd *cmd)
 {
-	static const struct imap_step walk = {"list-walk", list_walk};
+	static const struct imap_step begin = {"list-begin", list_begin};
 	const size_t most = 2 * sizeof(struct store_pattern_text) +
 	                    (STORE_PATTERN_MAX / 64 + 1) * sizeof(uint64_t) * 258;
 	struct list *l = cmd->state;
@@ -623,8 +671,7 @@ list_patterns(struct imap_cmd *cmd)
 	}
 	l->want_levels |= l->recursive;
 	sort_probes(l);
-	begin_walk(l);
-	return cmd_goto(cmd, &walk);
+	return asks_others(l) ? cmd_list_shared(cmd, &l->shared, &begin) : cmd_goto(cmd, &begin);
 }
 
 static void
@@ -769,26 +816,42 @@ cmd_lsub(struct imap_cmd *cmd)
 	return list_go(cmd, l);
 }
 
-static enum imap_next
-cmd_status(struct imap_cmd *cmd)
-{
-	struct store_mailbox_info info;
-	struct imap_status_items items;
+struct status {
 	struct wire_status args;
+	struct imap_status_items items;
+};
+
+static enum imap_next
+status_reached(struct imap_cmd *cmd)
+{
+	struct status *s = cmd->state;
+	struct store_mailbox_info info;
+	struct imap_place place;
 	unsigned missing;
 	enum ts_err err;
 
-	if (!wire_status_parse(&cmd->in, &args))
-		return cmd_bad_syntax(cmd);
-	if (!imap_status_find(cmd, &args.items, &items))
-		return cmd_bad(cmd, "Unknown STATUS item");
-	args.mailbox = imap_mailbox_meant(imap_login(cmd->conn), args.mailbox, &cmd->in.given);
-	if (!imap_mailbox_lookup(
-	        imap_login(cmd->conn), args.mailbox, AUTH_RIGHT_READ, &info, &err, &missing))
+	s->args.mailbox =
+	    imap_mailbox_meant(imap_login(cmd->conn), s->args.mailbox, &cmd->in.given);
+	if (!imap_mailbox_place(imap_login(cmd->conn), s->args.mailbox, AUTH_RIGHT_READ, &place,
+	        &info, &err, &missing))
 		return err == TS_DENIED ? cmd_no_right(cmd, missing)
 		                        : cmd_no(cmd, "NONEXISTENT", "No such mailbox");
-	imap_status_print(cmd->conn, args.mailbox, &info, &items);
+	imap_status_print(cmd->conn, s->args.mailbox, place.account, &info, &s->items);
 	return cmd_ok(cmd, "Done");
+}
+
+static enum imap_next
+cmd_status(struct imap_cmd *cmd)
+{
+	static const struct imap_step reached = {"status-reached", status_reached};
+	struct status *s = arena_new_object(cmd->arena, struct status);
+
+	cmd->state = s;
+	if (!wire_status_parse(&cmd->in, &s->args))
+		return cmd_bad_syntax(cmd);
+	if (!imap_status_find(cmd, &s->args.items, &s->items))
+		return cmd_bad(cmd, "Unknown STATUS item");
+	return cmd_reach(cmd, s->args.mailbox, &reached);
 }
 
 static const struct imap_cmd_def cmds[] = {

@@ -7,6 +7,7 @@
  */
 #include "imap/hide.h"
 #include "imap/place/rights.h"
+#include "imap/place/shared.h"
 #include "wire/utf7.h"
 
 /* RFC 9051 section 6.3.4: a trailing separator announces names below. */
@@ -101,31 +102,45 @@ create_done(struct imap_cmd *cmd)
 	return cmd_ok_code(cmd, cmd_code_of(cmd, cmd->conn->server->reg.created), "Created");
 }
 
-static enum imap_next
-cmd_create(struct imap_cmd *cmd)
-{
-	static const struct imap_step done = {"create-done", create_done};
+struct create {
 	struct wire_create args;
 	const struct imap_create_param **params;
-	struct store_change *change;
-	const char *fault;
+};
 
-	if (!wire_create_parse(&cmd->in, &args))
-		return cmd_bad_syntax(cmd);
-	params = find_params(cmd, &args);
-	if (params == NULL)
-		return cmd_bad(cmd, "Unknown parameter");
-	args.mailbox = without_trailing_separator(args.mailbox);
-	fault = wire_name_fault(args.mailbox);
-	if (fault != NULL)
-		return cmd_no(cmd, "CANNOT", fault);
-	if (!may_create(cmd, args.mailbox))
+static enum imap_next
+create_reached(struct imap_cmd *cmd)
+{
+	static const struct imap_step done = {"create-done", create_done};
+	const struct create *c = cmd->state;
+	struct store_change *change;
+
+	if (!may_create(cmd, c->args.mailbox))
 		return IMAP_DONE;
-	change = change_of(cmd, STORE_CHANGE_CREATE, args.mailbox);
-	if (apply_params(cmd, params, &args, change))
+	change = change_of(cmd, STORE_CHANGE_CREATE, c->args.mailbox);
+	if (apply_params(cmd, c->params, &c->args, change))
 		return cmd_change(cmd, change, &done);
 	store_change_free(&change);
 	return IMAP_DONE;
+}
+
+static enum imap_next
+cmd_create(struct imap_cmd *cmd)
+{
+	static const struct imap_step reached = {"create-reached", create_reached};
+	struct create *c = arena_new_object(cmd->arena, struct create);
+	const char *fault;
+
+	cmd->state = c;
+	if (!wire_create_parse(&cmd->in, &c->args))
+		return cmd_bad_syntax(cmd);
+	c->params = find_params(cmd, &c->args);
+	if (c->params == NULL)
+		return cmd_bad(cmd, "Unknown parameter");
+	c->args.mailbox = without_trailing_separator(c->args.mailbox);
+	fault = wire_name_fault(c->args.mailbox);
+	if (fault != NULL)
+		return cmd_no(cmd, "CANNOT", fault);
+	return cmd_reach(cmd, c->args.mailbox, &reached);
 }
 
 static enum imap_next
@@ -146,19 +161,18 @@ delete_done(struct imap_cmd *cmd)
 }
 
 static enum imap_next
-cmd_delete(struct imap_cmd *cmd)
+delete_reached(struct imap_cmd *cmd)
 {
 	static const struct imap_step done = {"delete-done", delete_done};
 	const struct imap_login *login = imap_login(cmd->conn);
+	const struct named *named = cmd->state;
 	struct store_mailbox_info info;
 	struct store_change *change;
 	struct str name;
 	unsigned missing;
 	enum ts_err err;
 
-	if (!wire_mailbox_parse(&cmd->in, &name))
-		return cmd_bad_syntax(cmd);
-	name = imap_mailbox_meant(login, without_trailing_separator(name), &cmd->in.given);
+	name = imap_mailbox_meant(login, named->name, &cmd->in.given);
 	if (!imap_mailbox_lookup(login, name, AUTH_RIGHT_DELETE, &info, &err, &missing)) {
 		if (err == TS_DENIED)
 			return cmd_no_right(cmd, missing);
@@ -172,6 +186,27 @@ cmd_delete(struct imap_cmd *cmd)
 		return cmd_change(cmd, change, &done);
 	store_change_free(&change);
 	return cmd_no(cmd, "CANNOT", "INBOX cannot be deleted");
+}
+
+/* Reads the name of a mailbox, and continues when its account is at hand. */
+static enum imap_next
+reach_named(struct imap_cmd *cmd, const struct imap_step *next)
+{
+	struct named *named = arena_new_object(cmd->arena, struct named);
+
+	cmd->state = named;
+	if (!wire_mailbox_parse(&cmd->in, &named->name))
+		return cmd_bad_syntax(cmd);
+	named->name = without_trailing_separator(named->name);
+	return cmd_reach(cmd, named->name, next);
+}
+
+static enum imap_next
+cmd_delete(struct imap_cmd *cmd)
+{
+	static const struct imap_step reached = {"delete-reached", delete_reached};
+
+	return reach_named(cmd, &reached);
 }
 
 static bool
@@ -237,42 +272,60 @@ rename_submit(struct imap_cmd *cmd)
 }
 
 static enum imap_next
-cmd_rename(struct imap_cmd *cmd)
+rename_reached(struct imap_cmd *cmd)
 {
 	static const struct imap_step submit = {"rename-submit", rename_submit};
-	struct rename *r = arena_new_object(cmd->arena, struct rename);
-	struct wire_rename args;
-	const char *fault;
+	const struct imap_login *login = imap_login(cmd->conn);
+	struct rename *r = cmd->state;
 	unsigned missing;
 	enum ts_err err;
 
-	if (!wire_rename_parse(&cmd->in, &args))
-		return cmd_bad_syntax(cmd);
-	args.from = imap_mailbox_meant(
-	    imap_login(cmd->conn), without_trailing_separator(args.from), &args.given);
-	args.to = without_trailing_separator(args.to);
-	fault = wire_name_fault(args.to);
-	if (fault != NULL)
-		return cmd_no(cmd, "CANNOT", fault);
+	r->args.from = imap_mailbox_meant(login, r->args.from, &r->args.given);
 	/* Check this before anything that reveals what exists. */
-	err = imap_rights_rename(imap_login(cmd->conn), args.from, args.to, &missing);
+	err = imap_rights_rename(login, r->args.from, r->args.to, &missing);
 	if (err == TS_INVALID)
 		return cmd_no(cmd, "CANNOT", "A mailbox cannot be renamed into another account");
 	if (err != TS_OK)
 		return err == TS_DENIED ? cmd_no_right(cmd, missing) : cmd_err(cmd, err);
-	imap_place_of(imap_login(cmd->conn), args.from, &r->from);
-	imap_place_of(imap_login(cmd->conn), args.to, &r->to);
-	if (str_eq(args.to, args.from) || str_eq(r->to.mailbox, STR("INBOX")))
+	imap_place_of(login, r->args.from, &r->from);
+	imap_place_of(login, r->args.to, &r->to);
+	if (str_eq(r->args.to, r->args.from) || str_eq(r->to.mailbox, STR("INBOX")))
 		return cmd_no(cmd, "ALREADYEXISTS", "A mailbox with this name already exists");
-	if (is_below(args.to, args.from) && !str_eq(r->from.mailbox, STR("INBOX")))
+	if (is_below(r->args.to, r->args.from) && !str_eq(r->from.mailbox, STR("INBOX")))
 		return cmd_no(cmd, "CANNOT", "A mailbox cannot be moved below itself");
-	r->args = args;
-	cmd->state = r;
 	if (!str_eq(r->from.mailbox, STR("INBOX")))
 		return cmd_goto(cmd, &submit);
 	/* Its messages are moved (RFC 9051 section 6.3.6), so it must be in memory. */
-	r->inbox.name = args.from;
+	r->inbox.name = r->args.from;
 	return cmd_open_mailbox(cmd, &r->inbox, AUTH_RIGHT_DELETE, &submit);
+}
+
+/* Both names are of one account, or it is refused, so that only two are ever reached. */
+static enum imap_next
+rename_reach_to(struct imap_cmd *cmd)
+{
+	static const struct imap_step reached = {"rename-reached", rename_reached};
+	const struct rename *r = cmd->state;
+
+	return cmd_reach(cmd, r->args.to, &reached);
+}
+
+static enum imap_next
+cmd_rename(struct imap_cmd *cmd)
+{
+	static const struct imap_step reach_to = {"rename-reach-to", rename_reach_to};
+	struct rename *r = arena_new_object(cmd->arena, struct rename);
+	const char *fault;
+
+	cmd->state = r;
+	if (!wire_rename_parse(&cmd->in, &r->args))
+		return cmd_bad_syntax(cmd);
+	r->args.from = without_trailing_separator(r->args.from);
+	r->args.to = without_trailing_separator(r->args.to);
+	fault = wire_name_fault(r->args.to);
+	if (fault != NULL)
+		return cmd_no(cmd, "CANNOT", fault);
+	return cmd_reach(cmd, r->args.from, &reach_to);
 }
 
 static enum imap_next
@@ -288,41 +341,56 @@ static enum imap_next
 subscribe(struct imap_cmd *cmd, enum store_change_kind kind)
 {
 	static const struct imap_step done = {"subscribe-done", subscribe_done};
+	const struct imap_login *login = imap_login(cmd->conn);
+	struct named *named = cmd->state;
 	const char *fault;
 	struct imap_place own;
-	struct str name;
 	unsigned missing;
 	enum ts_err err;
 
-	if (!wire_mailbox_parse(&cmd->in, &name))
-		return cmd_bad_syntax(cmd);
-	name = imap_mailbox_meant(
-	    imap_login(cmd->conn), without_trailing_separator(name), &cmd->in.given);
-	fault = wire_name_fault(name);
+	named->name = imap_mailbox_meant(login, named->name, &cmd->in.given);
+	fault = wire_name_fault(named->name);
 	if (fault != NULL && kind == STORE_CHANGE_SUBSCRIBE)
 		return cmd_no(cmd, "CANNOT", fault);
-	/* RFC 4314 section 4: UNSUBSCRIBE needs no right; a hidden name is not subscribed. */
-	err = imap_rights_want(imap_login(cmd->conn), name, AUTH_RIGHT_LOOKUP, &missing);
-	if (kind == STORE_CHANGE_UNSUBSCRIBE && err == TS_NOT_FOUND)
+	imap_place_own(login, named->name, &own);
+	/* RFC 4314 section 4: UNSUBSCRIBE needs no right; a name outside the grant is not
+	 * subscribed. */
+	if (kind == STORE_CHANGE_UNSUBSCRIBE && imap_place_granted(login, named->name) == 0)
 		return cmd_ok(cmd, "Done");
+	err = imap_rights_want(login, named->name, AUTH_RIGHT_LOOKUP, &missing);
 	if (kind == STORE_CHANGE_SUBSCRIBE && err != TS_OK)
 		return err == TS_DENIED ? cmd_no_right(cmd, missing)
 		                        : cmd_no(cmd, "NONEXISTENT", "No such mailbox");
 	/* Subscriptions belong to the user, whoever owns the mailbox. */
-	imap_place_own(imap_login(cmd->conn), name, &own);
 	return cmd_change(cmd, change_at(cmd, kind, &own), &done);
 }
 
 static enum imap_next
-cmd_subscribe(struct imap_cmd *cmd)
+subscribe_reached(struct imap_cmd *cmd)
 {
 	return subscribe(cmd, STORE_CHANGE_SUBSCRIBE);
 }
 
 static enum imap_next
-cmd_unsubscribe(struct imap_cmd *cmd)
+cmd_subscribe(struct imap_cmd *cmd)
+{
+	static const struct imap_step reached = {"subscribe-reached", subscribe_reached};
+
+	return reach_named(cmd, &reached);
+}
+
+static enum imap_next
+unsubscribe_reached(struct imap_cmd *cmd)
 {
 	return subscribe(cmd, STORE_CHANGE_UNSUBSCRIBE);
+}
+
+static enum imap_next
+cmd_unsubscribe(struct imap_cmd *cmd)
+{
+	static const struct imap_step reached = {"unsubscribe-reached", unsubscribe_reached};
+
+	return reach_named(cmd, &reached);
 }
 
 static const struct imap_cmd_def cmds[] = {

@@ -91,7 +91,7 @@ select_opened(struct imap_cmd *cmd)
 
 	if (s->open.mailbox == NULL)
 		return cmd_open_err(cmd, &s->open);
-	box = imap_box_open(cmd->conn, store_mailbox_ref(s->open.mailbox), s->args.mailbox,
+	box = imap_box_open(cmd->conn, store_mailbox_ref(s->open.mailbox), s->open.name,
 	    s->open.rights, s->read_only, &selected);
 	describe(cmd->conn, box, &selected, cmd->in.given);
 	imap_drop_keywords(&selected.keywords);
@@ -157,7 +157,8 @@ select_start(struct imap_cmd *cmd, bool read_only)
 		return cmd_bad(cmd, fault);
 	leave(cmd);
 	tell_asked(cmd, s);
-	s->open.name = imap_mailbox_meant(imap_login(cmd->conn), s->args.mailbox, &cmd->in.given);
+	s->open.name = s->args.mailbox;
+	s->open.given = &cmd->in.given;
 	return cmd_open_mailbox(cmd, &s->open, AUTH_RIGHT_READ, &opened);
 }
 

@@ -111,6 +111,7 @@ imap_copy_start(struct imap_cmd *cmd, bool move)
 	missing = (AUTH_RIGHT_DELETED | AUTH_RIGHT_EXPUNGE) & ~box->rights;
 	if (move && missing != 0)
 		return cmd_no_right(cmd, missing);
-	c->open.name = imap_mailbox_meant(imap_login(cmd->conn), c->args.mailbox, &cmd->in.given);
+	c->open.name = c->args.mailbox;
+	c->open.given = &cmd->in.given;
 	return cmd_open_mailbox(cmd, &c->open, AUTH_RIGHT_INSERT, &opened);
 }

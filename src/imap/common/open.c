@@ -4,6 +4,7 @@
  * load it.
  */
 #include "imap/place/rights.h"
+#include "imap/place/shared.h"
 #include "wire/utf7.h"
 
 static void
@@ -23,24 +24,48 @@ load_run(struct imap_job *job)
 	return WORK_DONE;
 }
 
-enum imap_next
-cmd_open_mailbox(
-    struct imap_cmd *cmd, struct imap_open *open, unsigned needed, const struct imap_step *next)
+/*
+ * Where a list gives the rights, they are those of the mailbox that was found, whatever its name
+ * was given to meanwhile.
+ */
+static enum imap_next
+open_found(struct imap_cmd *cmd)
 {
+	struct imap_open *open = cmd->opening;
+
+	cmd->opening = NULL;
+	if (open->mailbox == NULL || !open->foreign)
+		return cmd_goto(cmd, open->next);
+	open->rights = imap_rights_on(imap_login(cmd->conn), open->name, open->mailbox);
+	open->err = imap_rights_wanted(open->rights, open->needed, &open->missing);
+	if (open->err != TS_OK)
+		store_mailbox_unref(&open->mailbox);
+	return cmd_goto(cmd, open->next);
+}
+
+static const struct imap_step found_step = {"open-found", open_found};
+
+static enum imap_next
+open_reached(struct imap_cmd *cmd)
+{
+	struct imap_open *open = cmd->opening;
 	struct store_mailbox_info info;
 	struct imap_place place;
 
+	if (open->given != NULL)
+		open->name = imap_mailbox_meant(imap_login(cmd->conn), open->name, open->given);
 	imap_place_of(imap_login(cmd->conn), open->name, &place);
 	open->account = place.account;
 	open->in_account = place.mailbox;
-	open->mailbox = NULL;
+	open->foreign = place.shared;
 	open->rights = place.rights;
-	open->err = imap_rights_wanted(place.rights, needed, &open->missing);
+	open->err = imap_rights_wanted(place.rights, open->needed, &open->missing);
 	/* A missing mailbox is not refused for lack of a right. */
-	if (open->err == TS_DENIED && !store_account_lookup(place.account, place.mailbox, &info))
+	if (open->err == TS_DENIED && !place.shared &&
+	    !store_account_lookup(place.account, place.mailbox, &info))
 		open->err = TS_NOT_FOUND;
 	if (open->err != TS_OK)
-		return cmd_goto(cmd, next);
+		return cmd_goto(cmd, &found_step);
 	arena_on_free(cmd->arena, unref_mailbox, open);
 	open->mailbox = store_mailbox_find(open->account, open->in_account, &open->err);
 	if (open->err != TS_NOT_FOUND)
@@ -48,8 +73,22 @@ cmd_open_mailbox(
 	if (open->mailbox != NULL)
 		open->err = TS_OK;
 	else if (open->err == TS_UNAVAILABLE)
-		return cmd_job(cmd, WORK_SHORT, load_run, open, next);
-	return cmd_goto(cmd, next);
+		return cmd_job(cmd, WORK_SHORT, load_run, open, &found_step);
+	return cmd_goto(cmd, &found_step);
+}
+
+enum imap_next
+cmd_open_mailbox(
+    struct imap_cmd *cmd, struct imap_open *open, unsigned needed, const struct imap_step *next)
+{
+	static const struct imap_step reached = {"open-reached", open_reached};
+
+	TS_ASSERT(cmd->opening == NULL);
+	open->needed = needed;
+	open->next = next;
+	open->mailbox = NULL;
+	cmd->opening = open;
+	return cmd_reach(cmd, open->name, &reached);
 }
 
 enum imap_next

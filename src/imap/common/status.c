@@ -3,7 +3,6 @@
 #include "imap/common/status.h"
 
 #include "imap/hide.h"
-#include "imap/place/place.h"
 
 static bool
 has_item(const struct imap_status_items *items, const struct imap_status_item *item)
@@ -60,17 +59,15 @@ values_of(unsigned mask, const struct store_counters *c)
 }
 
 void
-imap_status_print(struct imap_conn *conn, struct str name, const struct store_mailbox_info *mailbox,
-    const struct imap_status_items *items)
+imap_status_print(struct imap_conn *conn, struct str name, const struct store_account *account,
+    const struct store_mailbox_info *mailbox, const struct imap_status_items *items)
 {
 	struct wire_status_values values = values_of(items->mask, &mailbox->counters);
-	struct imap_place place;
 	struct buf other = {0};
 
-	imap_place_of(imap_login(conn), name, &place);
 	for (size_t i = 0; i < items->n; i++) {
 		wire_out_status_other(&other, items->v[i]->name);
-		items->v[i]->print(conn, place.account, mailbox, &other);
+		items->v[i]->print(conn, account, mailbox, &other);
 	}
 	wire_out_status(imap_out(conn), imap_dialect(conn), name, &values, buf_as_str(&other));
 	buf_fini(&other);

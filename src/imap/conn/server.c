@@ -7,6 +7,7 @@
 #include "imap/conn/conn_int.h"
 #include "imap/hide.h"
 #include "imap/log/transcript.h"
+#include "imap/place/shared.h"
 #include "net/tally.h"
 #include "texts/texts.h"
 
@@ -31,7 +32,7 @@ imap_server_fini(struct imap_server *server)
 /* ---- settings */
 
 static struct imap_rules *
-rules_new(struct conf *conf, struct str default_domain)
+rules_new(struct conf *conf, const struct imap_server *server)
 {
 	const struct imap_settings *s = conf_get(conf, &imap_conf);
 	struct imap_rules *rules = mem_zalloc(sizeof(*rules));
@@ -39,7 +40,8 @@ rules_new(struct conf *conf, struct str default_domain)
 	rules->refs = 1;
 	rules->conf = conf_ref(conf);
 	rules->settings = s;
-	rules->hides = imap_hides_new(conf, default_domain);
+	imap_sharing_init(rules, server);
+	rules->hides = imap_hides_new(conf, auth_default_domain(server->auth));
 	rules->hides_any = rules->hides != NULL || s->hide_capabilities.n > 0;
 	rules->stream_limits = (struct stream_limits){
 	    .pending = s->pipeline,
@@ -81,6 +83,7 @@ imap_rules_unref(struct imap_rules **rules)
 		return;
 	imap_forget_capabilities(r);
 	imap_hides_free(&r->hides);
+	imap_sharing_fini(r);
 	texts_set_unref(&r->languages);
 	conf_unref(&r->conf);
 	mem_free(r);
@@ -101,7 +104,7 @@ void
 imap_loop_configure(struct imap_loop *il, struct conf *conf, struct texts_set *languages)
 {
 	imap_rules_unref(&il->rules);
-	il->rules = rules_new(conf, auth_default_domain(il->server->auth));
+	il->rules = rules_new(conf, il->server);
 	il->rules->languages = texts_set_ref(languages);
 	end_transcripts(il);
 }

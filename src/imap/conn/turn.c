@@ -233,7 +233,8 @@ login_begin(struct imap_conn *conn, struct imap_entry *entry)
 	arena_on_free(a, leave_users, login);
 	list_init(&login->tellers);
 	take_decision(conn, login, entry->who);
-	login->spaces = conn->server->spaces;
+	login->spaces = conn->turn->rules->spaces;
+	login->sharing = &conn->turn->rules->sharing;
 	arena_on_free(a, unref_account, login);
 	login->slots = imap_slots_new(&conn->server->reg, IMAP_LIFE_LOGIN, a);
 	login->mechanism = arena_str(a, entry->req->mechanism);

@@ -18,6 +18,7 @@
 #include "auth/grant/acl.h"
 #include "imap/log/audit.h"
 #include "imap/place/rights.h"
+#include "imap/place/shared.h"
 
 #define TRIES 64u /* of an entry that others change meanwhile */
 
@@ -182,7 +183,8 @@ edit_start(struct imap_cmd *cmd, struct edit *e, struct str mailbox, struct str 
 	if (e->identifier.p == NULL)
 		return IMAP_DONE;
 	e->name = str_of(arena_printf(cmd->arena, AUTH_ACL_PREFIX "%.*s", STR_ARG(e->identifier)));
-	e->open.name = imap_mailbox_meant(imap_login(cmd->conn), mailbox, &cmd->in.given);
+	e->open.name = mailbox;
+	e->open.given = &cmd->in.given;
 	cmd->state = e;
 	return cmd_open_mailbox(cmd, &e->open, AUTH_RIGHT_ADMINISTER, &try_step);
 }
@@ -254,7 +256,8 @@ cmd_getacl(struct imap_cmd *cmd)
 
 	if (!wire_mailbox_parse(&cmd->in, &mailbox))
 		return cmd_bad_syntax(cmd);
-	open->name = imap_mailbox_meant(imap_login(cmd->conn), mailbox, &cmd->in.given);
+	open->name = mailbox;
+	open->given = &cmd->in.given;
 	cmd->state = open;
 	return cmd_open_mailbox(cmd, open, AUTH_RIGHT_ADMINISTER, &opened);
 }
@@ -277,51 +280,71 @@ print_listrights(struct imap_cmd *cmd, const struct wire_acl_one *args, bool own
 	wire_out_listrights(imap_out(cmd->conn), imap_dialect(cmd->conn), &rights);
 }
 
+struct listrights {
+	struct wire_acl_one args;
+	struct str identifier; /* prepared */
+};
+
 static enum imap_next
-cmd_listrights(struct imap_cmd *cmd)
+listrights_reached(struct imap_cmd *cmd)
 {
 	const struct imap_login *login = imap_login(cmd->conn);
+	struct listrights *l = cmd->state;
 	struct store_mailbox_info info;
-	struct wire_acl_one args;
 	struct imap_place place;
-	struct str identifier;
 	unsigned missing;
 	enum ts_err err;
 	bool negative, owner;
 
-	if (!wire_acl_one_parse(&cmd->in, &args))
-		return cmd_bad_syntax(cmd);
-	identifier = prepared(cmd, args.identifier);
-	if (identifier.p == NULL)
-		return IMAP_DONE;
-	args.mailbox = imap_mailbox_meant(login, args.mailbox, &cmd->in.given);
-	/* First: the place may be gone after the lookup, if others take the rights away. */
-	imap_place_of(login, args.mailbox, &place);
-	if (place.account == NULL)
-		return cmd_err(cmd, TS_NOT_FOUND);
-	if (!imap_mailbox_lookup(login, args.mailbox, AUTH_RIGHT_ADMINISTER, &info, &err, &missing))
+	l->args.mailbox = imap_mailbox_meant(login, l->args.mailbox, &cmd->in.given);
+	if (!imap_mailbox_place(
+	        login, l->args.mailbox, AUTH_RIGHT_ADMINISTER, &place, &info, &err, &missing))
 		return err == TS_DENIED ? cmd_no_right(cmd, missing) : cmd_err(cmd, err);
-	owner = is_owner(identifier, store_account_name(place.account), &negative);
-	print_listrights(cmd, &args, owner, negative);
+	owner = is_owner(l->identifier, store_account_name(place.account), &negative);
+	print_listrights(cmd, &l->args, owner, negative);
+	return cmd_ok(cmd, "Done");
+}
+
+static enum imap_next
+cmd_listrights(struct imap_cmd *cmd)
+{
+	static const struct imap_step reached = {"listrights-reached", listrights_reached};
+	struct listrights *l = arena_new_object(cmd->arena, struct listrights);
+
+	cmd->state = l;
+	if (!wire_acl_one_parse(&cmd->in, &l->args))
+		return cmd_bad_syntax(cmd);
+	l->identifier = prepared(cmd, l->args.identifier);
+	if (l->identifier.p == NULL)
+		return IMAP_DONE;
+	return cmd_reach(cmd, l->args.mailbox, &reached);
+}
+
+static enum imap_next
+myrights_reached(struct imap_cmd *cmd)
+{
+	const struct imap_login *login = imap_login(cmd->conn);
+	const struct str *name = cmd->state;
+	struct str mailbox = imap_mailbox_meant(login, *name, &cmd->in.given);
+	unsigned rights = imap_mailbox_rights(login, mailbox);
+
+	if (rights == 0)
+		return cmd_no(cmd, "NONEXISTENT", N_("No such mailbox"));
+	wire_out_myrights(imap_out(cmd->conn), imap_dialect(cmd->conn),
+	    &(struct wire_myrights){mailbox, letters(cmd->arena, rights)});
 	return cmd_ok(cmd, "Done");
 }
 
 static enum imap_next
 cmd_myrights(struct imap_cmd *cmd)
 {
-	const struct imap_login *login = imap_login(cmd->conn);
-	struct str mailbox;
-	unsigned rights;
+	static const struct imap_step reached = {"myrights-reached", myrights_reached};
+	struct str *mailbox = arena_new_object(cmd->arena, struct str);
 
-	if (!wire_mailbox_parse(&cmd->in, &mailbox))
+	cmd->state = mailbox;
+	if (!wire_mailbox_parse(&cmd->in, mailbox))
 		return cmd_bad_syntax(cmd);
-	mailbox = imap_mailbox_meant(login, mailbox, &cmd->in.given);
-	rights = imap_mailbox_rights(login, mailbox);
-	if (rights == 0)
-		return cmd_no(cmd, "NONEXISTENT", N_("No such mailbox"));
-	wire_out_myrights(imap_out(cmd->conn), imap_dialect(cmd->conn),
-	    &(struct wire_myrights){mailbox, letters(cmd->arena, rights)});
-	return cmd_ok(cmd, "Done");
+	return cmd_reach(cmd, *mailbox, &reached);
 }
 
 static const struct imap_cmd_def cmds[] = {

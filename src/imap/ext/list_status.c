@@ -15,7 +15,7 @@ begin_status(struct imap_cmd *cmd, const struct wire_list *args, const char **fa
 static void
 print_listed_status(struct imap_cmd *cmd, const struct imap_listed *mailbox, const void *kept)
 {
-	imap_status_print(cmd->conn, mailbox->name, mailbox->info, kept);
+	imap_status_print(cmd->conn, mailbox->name, mailbox->account, mailbox->info, kept);
 }
 
 static const struct imap_list_return list_returns[] = {

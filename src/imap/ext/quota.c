@@ -24,6 +24,7 @@
 #include "wire/ext/quota.h"
 #include "imap/hide.h"
 #include "imap/place/rights.h"
+#include "imap/place/shared.h"
 
 struct root {
 	struct str name; /* as the client knows it */
@@ -63,11 +64,12 @@ joined(struct imap_cmd *cmd, struct str prefix, struct str name)
 	return path;
 }
 
-/* Returns whether the login may see the usage of the whole account. */
+/* Returns whether the login may see the usage of the whole account.  Who may read a mailbox of
+ * somebody else's does not learn what the others take. */
 static bool
 sees_account(const struct imap_login *login, const struct imap_place *place)
 {
-	if (place->account == NULL)
+	if (place->account == NULL || place->shared)
 		return false;
 	if (place->prefix.n > 0) /* another user's */
 		return (place->rights & AUTH_RIGHT_READ) != 0;
@@ -132,15 +134,13 @@ print_quota(struct imap_cmd *cmd, struct str name, const struct store_quota_root
 /* ---- GETQUOTA, GETQUOTAROOT */
 
 static enum imap_next
-cmd_getquota(struct imap_cmd *cmd)
+getquota_reached(struct imap_cmd *cmd)
 {
+	const struct str *name = cmd->state;
 	struct store_quota_root seen;
-	struct str name;
 	struct root root;
 
-	if (!wire_getquota_parse(&cmd->in, &name))
-		return cmd_bad_syntax(cmd);
-	if (!find_root(cmd, name, &root))
+	if (!find_root(cmd, *name, &root))
 		return IMAP_DONE;
 	if (root.mailbox.p == NULL)
 		store_quota_account(root.account, &seen);
@@ -151,33 +151,58 @@ cmd_getquota(struct imap_cmd *cmd)
 }
 
 static enum imap_next
-cmd_getquotaroot(struct imap_cmd *cmd)
+cmd_getquota(struct imap_cmd *cmd)
+{
+	static const struct imap_step reached = {"getquota-reached", getquota_reached};
+	struct str *name = arena_new_object(cmd->arena, struct str);
+
+	cmd->state = name;
+	if (!wire_getquota_parse(&cmd->in, name))
+		return cmd_bad_syntax(cmd);
+	return cmd_reach(cmd, *name, &reached);
+}
+
+static enum imap_next
+getquotaroot_reached(struct imap_cmd *cmd)
 {
 	const struct imap_login *login = imap_login(cmd->conn);
+	const struct str *name = cmd->state;
 	struct store_quota_root seen[2];
-	struct str names[2], mailbox;
-	struct wire_quotaroot roots = {.roots = {.v = names, .n = 1}};
+	struct str names[2];
+	struct wire_quotaroot roots = {.roots = {.v = names}};
 	struct imap_place place;
 	unsigned missing;
 	enum ts_err err;
 
-	if (!wire_mailbox_parse(&cmd->in, &mailbox))
-		return cmd_bad_syntax(cmd);
-	roots.mailbox = imap_mailbox_meant(login, mailbox, &cmd->in.given);
-	err = imap_rights_want(login, roots.mailbox, AUTH_RIGHT_READ, &missing);
+	roots.mailbox = imap_mailbox_meant(login, *name, &cmd->in.given);
+	imap_place_of(login, roots.mailbox, &place);
+	err = imap_rights_wanted(place.rights, AUTH_RIGHT_READ, &missing);
 	if (err == TS_DENIED)
 		return cmd_no_right(cmd, missing);
 	if (err != TS_OK)
 		return cmd_err(cmd, err);
-	imap_place_of(login, roots.mailbox, &place);
-	names[0] = root_name(cmd, &place, true);
-	store_quota_account(place.account, &seen[0]);
-	if (store_quota_mailbox(place.account, place.mailbox, &seen[1]))
+	if (!place.shared) {
+		names[roots.roots.n] = root_name(cmd, &place, true);
+		store_quota_account(place.account, &seen[roots.roots.n++]);
+	}
+	if (store_quota_mailbox(place.account, place.mailbox, &seen[roots.roots.n]))
 		names[roots.roots.n++] = root_name(cmd, &place, false);
 	wire_out_quotaroot(imap_out(cmd->conn), imap_dialect(cmd->conn), &roots);
 	for (size_t i = 0; i < roots.roots.n; i++)
 		print_quota(cmd, names[i], &seen[i]);
 	return cmd_ok(cmd, "Done");
+}
+
+static enum imap_next
+cmd_getquotaroot(struct imap_cmd *cmd)
+{
+	static const struct imap_step reached = {"getquotaroot-reached", getquotaroot_reached};
+	struct str *mailbox = arena_new_object(cmd->arena, struct str);
+
+	cmd->state = mailbox;
+	if (!wire_mailbox_parse(&cmd->in, mailbox))
+		return cmd_bad_syntax(cmd);
+	return cmd_reach(cmd, *mailbox, &reached);
 }
 
 /* ---- SETQUOTA */
@@ -232,10 +257,15 @@ wish_of(const struct wire_quota *args, bool mailbox, bool named, struct store_qu
 	return NULL;
 }
 
+struct setquota {
+	struct root root;
+	struct wire_quota args;
+};
+
 static enum imap_next
 quota_set(struct imap_cmd *cmd)
 {
-	const struct root *root = cmd->state;
+	const struct root *root = &((const struct setquota *)cmd->state)->root;
 	struct store_quota_root seen;
 
 	if (cmd->change->err == TS_NOT_FOUND)
@@ -251,28 +281,25 @@ quota_set(struct imap_cmd *cmd)
 }
 
 static enum imap_next
-cmd_setquota(struct imap_cmd *cmd)
+setquota_reached(struct imap_cmd *cmd)
 {
 	static const struct imap_step set_step = {"quota-set", quota_set};
-	struct root *root = arena_new_object(cmd->arena, struct root);
+	struct setquota *s = cmd->state;
+	struct root *root = &s->root;
 	struct store_mailbox_info info;
 	struct store_quota_wish wish;
-	struct wire_quota args;
 	const char *fault;
 	unsigned missing;
 	enum ts_err err;
 
-	cmd->state = root;
-	if (!wire_setquota_parse(&cmd->in, &args))
-		return cmd_bad_syntax(cmd);
-	if (!find_root(cmd, args.root, root))
+	if (!find_root(cmd, s->args.root, root))
 		return IMAP_DONE;
 	if (root->mailbox.p != NULL && !imap_mailbox_lookup(imap_login(cmd->conn), root->path,
 	                                   AUTH_RIGHT_READ, &info, &err, &missing))
 		return no_such_root(cmd);
 	if (!may_set(cmd->conn, root))
 		return cmd_no(cmd, "NOPERM", N_("Only an administrator can change quotas"));
-	fault = wish_of(&args, root->mailbox.p != NULL,
+	fault = wish_of(&s->args, root->mailbox.p != NULL,
 	    store_quota_is_named(cmd->conn->server->store, root->mailbox), &wish);
 	if (fault != NULL)
 		return cmd_no(cmd, "CANNOT", fault);
@@ -280,6 +307,18 @@ cmd_setquota(struct imap_cmd *cmd)
 	    store_quota_change(
 	        root->account, root->mailbox, &wish, cmd->conn->il->loop, NULL, NULL),
 	    &set_step);
+}
+
+static enum imap_next
+cmd_setquota(struct imap_cmd *cmd)
+{
+	static const struct imap_step reached = {"setquota-reached", setquota_reached};
+	struct setquota *s = arena_new_object(cmd->arena, struct setquota);
+
+	cmd->state = s;
+	if (!wire_setquota_parse(&cmd->in, &s->args))
+		return cmd_bad_syntax(cmd);
+	return cmd_reach(cmd, s->args.root, &reached);
 }
 
 /* ---- the selected mailbox */

@@ -2,6 +2,7 @@
 /* See rights.h. */
 #include "imap/place/rights.h"
 
+#include "imap/place/shared.h"
 #include "texts/texts.h"
 #include "wire/utf7.h"
 
@@ -32,7 +33,7 @@ imap_rights_ask(struct imap_conn *conn)
 	box = login->box;
 	if (box == NULL)
 		return true;
-	box->rights = imap_rights_of(login, box->name);
+	box->rights = imap_rights_on(login, box->name, box->mailbox);
 	/* RFC 4314 section 5.1: without the right to read, the selected mailbox cannot stay
 	 * selected. */
 	if ((box->rights & AUTH_RIGHT_READ) == 0)
@@ -61,8 +62,10 @@ imap_rights_want(
 	return imap_rights_wanted(imap_rights_of(login, name), needed, missing_r);
 }
 
-/* RFC 4314 section 4, CREATE: needs "k" on the nearest existing parent; for a name without one, on
- * the name itself, as far as the grant allows. */
+/*
+ * RFC 4314 section 4, CREATE: needs "k" on the nearest existing parent; for a name without one, on
+ * the name itself, as far as the grant allows, and in an account of others never.
+ */
 bool
 imap_rights_create(const struct imap_login *login, struct str name)
 {
@@ -71,17 +74,22 @@ imap_rights_create(const struct imap_login *login, struct str name)
 	unsigned rights;
 
 	imap_place_of(login, name, &place);
-	rights = place.rights;
-	if (rights == 0 || place.unbounded)
-		return rights != 0;
+	if (place.unbounded)
+		return true;
+	if (place.account == NULL || imap_place_granted(login, name) == 0)
+		return false;
+	rights = place.shared ? 0 : place.rights;
 	for (size_t k = name.n; k-- > place.prefix.n + 1;) {
 		if (name.p[k] != '/')
 			continue;
 		imap_place_of(login, (struct str){name.p, k}, &above);
-		if (above.rights == 0 || above.account != place.account ||
-		    !store_account_lookup(above.account, above.mailbox, &info))
+		if (above.account != place.account)
 			continue;
-		rights = above.rights;
+		if (above.shared ? !above.exists
+		                 : above.rights == 0 ||
+		                       !store_account_lookup(above.account, above.mailbox, &info))
+			continue;
+		rights = above.rights & imap_place_granted(login, name);
 		break;
 	}
 	return (rights & AUTH_RIGHT_CREATE) != 0;
@@ -104,7 +112,7 @@ covers_below(const struct imap_login *login, struct str name)
 		b.n = 0;
 		buf_str(&b, name);
 		buf_puts(&b, below[i]);
-		all = imap_rights_of(login, buf_as_str(&b)) != 0;
+		all = imap_place_granted(login, buf_as_str(&b)) != 0;
 	}
 	buf_fini(&b);
 	return all;
@@ -118,18 +126,21 @@ struct below {
 };
 
 /* As clients spell it: `to`, followed by what follows `from` in name. */
-static unsigned
-rights_moved(const struct below *w, const struct imap_place *to, struct str name)
+static struct str
+moved_name(const struct below *w, const struct imap_place *to, struct str name, struct buf *b)
 {
-	struct buf b = {0};
-	unsigned rights;
+	b->n = 0;
+	buf_str(b, to->prefix);
+	buf_str(b, to->mailbox);
+	buf_put(b, name.p + w->from->mailbox.n, name.n - w->from->mailbox.n);
+	return buf_as_str(b);
+}
 
-	buf_str(&b, to->prefix);
-	buf_str(&b, to->mailbox);
-	buf_put(&b, name.p + w->from->mailbox.n, name.n - w->from->mailbox.n);
-	rights = imap_rights_of(w->login, buf_as_str(&b));
-	buf_fini(&b);
-	return rights;
+/* Of a mailbox that does not exist yet; where a list gives the rights, its parent's was asked. */
+static unsigned
+rights_there(const struct below *w, struct str name)
+{
+	return w->to->shared ? imap_place_granted(w->login, name) : imap_rights_of(w->login, name);
 }
 
 static bool
@@ -137,13 +148,16 @@ check_below(const struct store_mailbox_info *info, void *arg)
 {
 	struct below *w = arg;
 	struct str name = info->name;
+	struct buf b = {0};
 
 	if (!str_has_prefix(name, w->below))
 		return false;
 	if (info->id == 0)
 		return true;
-	w->missing |= AUTH_RIGHT_DELETE & ~rights_moved(w, w->from, name);
-	w->missing |= AUTH_RIGHT_CREATE & ~rights_moved(w, w->to, name);
+	w->missing |= AUTH_RIGHT_DELETE & ~imap_rights_in(w->login, w->from,
+	                                      moved_name(w, w->from, name, &b), info->properties);
+	w->missing |= AUTH_RIGHT_CREATE & ~rights_there(w, moved_name(w, w->to, name, &b));
+	buf_fini(&b);
 	return w->missing == 0;
 }
 
@@ -207,18 +221,37 @@ imap_rights_bounds(unsigned rights)
 
 /* ---- the list */
 
+/* Returns whether the place's mailbox exists.  Where a list gives the rights, that was looked up
+ * together with them. */
+static bool
+is_there(const struct imap_place *place, struct store_mailbox_info *info_r)
+{
+	if (!place->shared)
+		return store_account_lookup(place->account, place->mailbox, info_r);
+	*info_r = place->info;
+	return place->exists;
+}
+
 bool
 imap_mailbox_lookup(const struct imap_login *login, struct str name, unsigned needed,
     struct store_mailbox_info *info_r, enum ts_err *err_r, unsigned *missing_r)
 {
 	struct imap_place place;
 
+	return imap_mailbox_place(login, name, needed, &place, info_r, err_r, missing_r);
+}
+
+bool
+imap_mailbox_place(const struct imap_login *login, struct str name, unsigned needed,
+    struct imap_place *place, struct store_mailbox_info *info_r, enum ts_err *err_r,
+    unsigned *missing_r)
+{
 	/* Do not look up a hidden name: that would take longer if it exists. */
-	imap_place_of(login, name, &place);
-	*err_r = imap_rights_wanted(place.rights, needed, missing_r);
+	imap_place_of(login, name, place);
+	*err_r = imap_rights_wanted(place->rights, needed, missing_r);
 	if (*err_r == TS_NOT_FOUND)
 		return false;
-	if (!store_account_lookup(place.account, place.mailbox, info_r)) {
+	if (!is_there(place, info_r)) {
 		*err_r = TS_NOT_FOUND;
 		return false;
 	}
@@ -234,9 +267,7 @@ imap_mailbox_rights(const struct imap_login *login, struct str name)
 	struct imap_place place;
 
 	imap_place_of(login, name, &place);
-	if ((place.rights & any) == 0 || !store_account_lookup(place.account, place.mailbox, &info))
-		return 0;
-	return place.rights;
+	return (place.rights & any) != 0 && is_there(&place, &info) ? place.rights : 0;
 }
 
 struct str
@@ -248,7 +279,7 @@ imap_mailbox_meant(const struct imap_login *login, struct str name, struct str *
 	if (given->p == NULL || str_eq(*given, name))
 		return name;
 	imap_place_of(login, *given, &place);
-	if (place.rights == 0 || !store_account_lookup(place.account, place.mailbox, &info))
+	if (place.rights == 0 || !is_there(&place, &info))
 		return name;
 	name = *given;
 	*given = STR_NONE;
@@ -257,6 +288,9 @@ imap_mailbox_meant(const struct imap_login *login, struct str name, struct str *
 
 struct page {
 	const struct imap_login *login;
+	const struct imap_shared *shared;
+	size_t at; /* the next one of these */
+	struct store_account *own;
 	imap_mailbox_f *fn;
 	void *arg;
 	size_t left;
@@ -264,36 +298,115 @@ struct page {
 	bool ended;
 };
 
+/* Returns false, and where to go on, if enough names were looked at. */
+static bool
+goes_on(struct page *p, struct str name)
+{
+	if (p->left-- > 0)
+		return true;
+	buf_str(p->next, name);
+	p->ended = false;
+	return false;
+}
+
+static bool
+page_shared(struct page *p, bool subscribed)
+{
+	const struct imap_shared_row *row = &p->shared->rows[p->at];
+	struct store_mailbox_info info = row->info;
+
+	if (!goes_on(p, row->name))
+		return false;
+	p->at++;
+	info.name = row->name;
+	info.subscribed = subscribed;
+	return p->fn(&info, row->account, row->rights, p->arg);
+}
+
+/* Those of others whose names come before this one. */
+static bool
+page_shared_before(struct page *p, struct str name)
+{
+	while (p->at < p->shared->n && str_cmp(p->shared->rows[p->at].name, name) < 0)
+		if (!page_shared(p, false))
+			return false;
+	return true;
+}
+
 static bool
 page_one(const struct store_mailbox_info *info, void *arg)
 {
 	struct page *p = arg;
 	unsigned rights;
 
-	if (p->left-- == 0) {
-		buf_str(p->next, info->name);
-		p->ended = false;
+	if (!page_shared_before(p, info->name))
 		return false;
+	if (p->at < p->shared->n && str_eq(p->shared->rows[p->at].name, info->name)) {
+		if (info->id == 0)
+			return page_shared(p, info->subscribed);
+		p->at++;
 	}
-	/* A name spelled like those of another namespace leads there. */
-	rights =
-	    imap_place_is_personal(p->login, info->name) ? imap_rights_of(p->login, info->name) : 0;
-	return (rights & AUTH_RIGHT_LOOKUP) == 0 || p->fn(info, rights, p->arg);
+	if (!goes_on(p, info->name))
+		return false;
+	rights = imap_place_shows(p->login, info) ? imap_place_granted(p->login, info->name) : 0;
+	return (rights & AUTH_RIGHT_LOOKUP) == 0 || p->fn(info, p->own, rights, p->arg);
+}
+
+/* Returns the first one whose name is not below `from`. */
+static size_t
+shared_from(const struct imap_shared *shared, struct str from)
+{
+	size_t lo = 0, hi = shared->n;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (str_cmp(shared->rows[mid].name, from) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+struct last {
+	struct page *page;
+	bool stopped; /* before the end of the personal names */
+};
+
+static bool
+page_or_stop(const struct store_mailbox_info *info, void *arg)
+{
+	struct last *last = arg;
+
+	last->stopped = !page_one(info, last->page);
+	return !last->stopped;
 }
 
 bool
-imap_mailbox_page(const struct imap_login *login, struct str from, size_t most, imap_mailbox_f *fn,
-    void *arg, struct buf *next_r, uint64_t *version_r)
+imap_mailbox_page(const struct imap_login *login, const struct imap_shared *shared, struct str from,
+    size_t most, imap_mailbox_f *fn, void *arg, struct buf *next_r, uint64_t *version_r)
 {
-	struct page p = {login, fn, arg, most, next_r, true};
+	struct page p = {.login = login,
+	    .shared = shared,
+	    .at = shared_from(shared, from),
+	    .fn = fn,
+	    .arg = arg,
+	    .left = most,
+	    .next = next_r,
+	    .ended = true};
 	struct imap_place own;
 	struct buf begin = {0};
+	struct last last = {.page = &p};
 	uint64_t version;
 
 	buf_str(&begin, from); /* which may be the contents of next_r */
 	next_r->n = 0;
 	imap_place_own(login, STR_NONE, &own);
-	version = store_account_list_from(own.account, buf_as_str(&begin), page_one, &p);
+	p.own = own.account;
+	version = store_account_list_from(own.account, buf_as_str(&begin), page_or_stop, &last);
+	while (!last.stopped && p.at < p.shared->n)
+		last.stopped = !page_shared(&p, false);
 	buf_fini(&begin);
 	if (version_r != NULL)
 		*version_r = version;
@@ -303,19 +416,22 @@ imap_mailbox_page(const struct imap_login *login, struct str from, size_t most, 
 struct child {
 	const struct imap_login *login;
 	const struct imap_place *place;
+	const struct store_account *own;
 	struct str below; /* in the account */
 	bool found;
 };
 
 static bool
-is_shown(const struct child *c, struct str name)
+is_shown(const struct child *c, const struct store_mailbox_info *info)
 {
 	struct buf b = {0};
 	unsigned rights;
 
 	buf_str(&b, c->place->prefix);
-	buf_str(&b, name);
-	rights = imap_rights_of(c->login, buf_as_str(&b));
+	buf_str(&b, info->name);
+	rights = c->place->account == c->own
+	             ? imap_place_granted(c->login, buf_as_str(&b))
+	             : imap_rights_in(c->login, c->place, buf_as_str(&b), info->properties);
 	buf_fini(&b);
 	return (rights & AUTH_RIGHT_LOOKUP) != 0;
 }
@@ -327,18 +443,20 @@ is_child(const struct store_mailbox_info *info, void *arg)
 
 	if (!str_has_prefix(info->name, c->below))
 		return false;
-	c->found = info->id != 0 && is_shown(c, info->name);
+	c->found = info->id != 0 && is_shown(c, info);
 	return !c->found;
 }
 
 bool
 imap_mailbox_has_children(const struct imap_login *login, struct str name)
 {
-	struct imap_place place;
+	struct imap_place place, own;
 	struct child c = {.login = login, .place = &place};
 	struct buf below = {0};
 
 	imap_place_of(login, name, &place);
+	imap_place_own(login, name, &own);
+	c.own = own.account;
 	if (place.unbounded)
 		return store_account_has_children(place.account, place.mailbox);
 	if (place.account == NULL)

@@ -5,10 +5,11 @@
  * What a login may do with a mailbox: the one place that decides it.
  *
  * A right is given if both the user has it and the grant by which the login acts allows it.  In
- * their own accounts users may do everything.  A mailbox outside the grant does not exist for the
- * login: every command answers as if the name had never been used, and takes the same path to that
- * answer, since a hidden name is never looked up.  For a mailbox that does exist, a missing right
- * is named (NOPERM, RFC 5530 section 3).  RFC 4314 section 4 says which right is needed for what.
+ * their own accounts users may do everything, in those of others what the mailbox's list gives them
+ * (imap/place/shared.h).  A mailbox outside the grant does not exist for the login, nor does one of
+ * others without "l" and "r": every command answers as if the name had never been used, and takes
+ * the same path to that answer.  For a mailbox that does exist, a missing right is named (NOPERM,
+ * RFC 5530 section 3).  RFC 4314 section 4 says which right is needed for what.
  *
  * Commands find mailboxes with the functions below and with cmd_open_mailbox(), never in the store
  * itself (tools/check_rights.sh).  For a login without a grant this costs one look at a pointer.
@@ -58,6 +59,10 @@ struct store_flag_bounds imap_rights_bounds(unsigned rights);
  * imap_rights_want(). */
 bool imap_mailbox_lookup(const struct imap_login *login, struct str name, unsigned needed,
     struct store_mailbox_info *info_r, enum ts_err *err_r, unsigned *missing_r);
+/* The same, and where it is: all of one look. */
+bool imap_mailbox_place(const struct imap_login *login, struct str name, unsigned needed,
+    struct imap_place *place_r, struct store_mailbox_info *info_r, enum ts_err *err_r,
+    unsigned *missing_r);
 /* Returns the login's rights on a mailbox that exists; 0: it does not, or the login must not learn
  * whether it does (RFC 4314 section 4, MYRIGHTS). */
 unsigned imap_mailbox_rights(const struct imap_login *login, struct str name);
@@ -67,13 +72,17 @@ struct str imap_mailbox_meant(const struct imap_login *login, struct str name, s
 /* Like store_account_has_children(), for mailboxes that LIST shows. */
 bool imap_mailbox_has_children(const struct imap_login *login, struct str name);
 /*
- * Like store_account_list_from(), for the personal names that LIST shows, with the rights on each.
+ * Like store_account_list_from(), for the names that LIST shows, with the account that has each and
+ * the rights on it: the personal ones and those of `shared` (imap/place/shared.h), in order.
  * Looks at no more than `most` names, shown or not; returns false if the list continues at *next_r.
  * Returns true if fn returns false.  version_r may be NULL.
  */
-typedef bool imap_mailbox_f(const struct store_mailbox_info *info, unsigned rights, void *arg);
-bool imap_mailbox_page(const struct imap_login *login, struct str from, size_t most,
-    imap_mailbox_f *fn, void *arg, struct buf *next_r, uint64_t *version_r);
+struct imap_shared;
+typedef bool imap_mailbox_f(const struct store_mailbox_info *info, struct store_account *account,
+    unsigned rights, void *arg);
+bool imap_mailbox_page(const struct imap_login *login, const struct imap_shared *shared,
+    struct str from, size_t most, imap_mailbox_f *fn, void *arg, struct buf *next_r,
+    uint64_t *version_r);
 
 /* NO [NOPERM] naming the missing rights. */
 enum imap_next cmd_no_right(struct imap_cmd *cmd, unsigned missing);

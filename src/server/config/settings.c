@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include "auth/settings/settings.h"
-#include "auth/sharing.h"
 #include "base/host.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -500,7 +499,7 @@ make_tables(void)
 {
 	static const struct conf_table *const ours[] = {&server_conf, &listener_conf, &tls_conf,
 	    &certificate_conf, &certificate_map_conf, &store_conf, &auth_conf, &auth_database_conf,
-	    &auth_grant_conf, &auth_sharing_conf, &quota_conf, &allowance_conf};
+	    &auth_grant_conf, &quota_conf, &allowance_conf};
 
 	for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++)
 		tables.p[tables.n++] = ours[i];
