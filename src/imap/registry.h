@@ -77,9 +77,6 @@ unsigned char *imap_slots_new(
     const struct imap_registry *reg, enum imap_life life, struct arena *owner);
 /* capability.c.  Frees the printed capabilities. */
 void imap_forget_capabilities(struct imap_rules *rules);
-/* IMAP commands that the server does not have: only names (IMAP_TRAIT_LACKING).  The last one has
- * no name. */
-extern const struct imap_cmd_def imap_lacking[];
 /* Look up by name, ignoring case; NULL: no extension has it.  On behalf of a client pass the row
  * through imap_shown() (imap/hide.h). */
 const struct imap_cmd_def *imap_registry_find(const struct imap_registry *reg, struct str name);

@@ -63,7 +63,7 @@ def scrape(url):
 def test_known_work_shows_exactly(site):
     before, _ = scrape(site.url)
     with site.client() as client:
-        client.put("LOGIN anna secret", "NOOP", "NONSENSE", "GETACL INBOX", "SELECT missing", "UNAUTHENTICATE",
+        client.put("LOGIN anna secret", "NOOP", "NONSENSE", "GETMETADATA INBOX", "SELECT missing", "UNAUTHENTICATE",
                    f"AUTHENTICATE PLAIN {plain('', 'bert', 'secret')}", "LOGOUT")
         assert b"t8 OK" in client.rest()
     after, types = scrape(site.url)
@@ -86,8 +86,8 @@ def test_known_work_shows_exactly(site):
         assert grew("turnstone_command_seconds_count", f'command="{name}"') == 1
     assert sum(after[k] - before[k] for k in after if k[0] == "turnstone_commands_total") == 8
     # an unknown one has its name, and no times
-    assert commands("GETACL", "BAD") == 1 and commands("SORT", "BAD") == 0
-    assert not any("GETACL" in (labels or "") for name, labels in after if name.startswith("turnstone_command_seconds"))
+    assert commands("GETMETADATA", "BAD") == 1 and commands("SORT", "BAD") == 0
+    assert not any("GETMETADATA" in (labels or "") for name, labels in after if name.startswith("turnstone_command_seconds"))
     assert grew("turnstone_received_bytes_total") > 100 and grew("turnstone_sent_bytes_total") > 100
     assert after["turnstone_resident_memory_bytes", None] > 1 << 20
     with open(os.path.join(TOP, "doc", "admin.md"), encoding="utf-8") as f:

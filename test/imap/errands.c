@@ -324,7 +324,7 @@ make_site(const struct matter *matter)
 	        STR("plaintext_login = always\nunauthenticate = everyone\n"
 	            "timeouts { still_here = 2m; idle = 12h; turn = 12h; store = 5h; job = 5h }\n"),
 	    .lanes = matter->flush ? 1 : 0,
-	    .ext = {&ext}});
+	    .ext = &ext});
 	struct str m = STR("Subject: a message\r\n\r\nIts text has a word.\r\n");
 
 	if (matter->late) {

@@ -10,7 +10,6 @@
  *	lanes N                       writer threads (0: none, all in a fixed order)
  *	keywords N                    the most keywords of a mailbox
  *	starttls                      STARTTLS is offered
- *	acl                           the server has ACL and LIST-MYRIGHTS
  *	trial                         the server has one more extension (trial.h)
  *	text ENGLISH | GERMAN         an entry of the catalogue "de"; the command XLANGUAGE of
  *	                              `trial` selects it

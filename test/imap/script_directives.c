@@ -11,9 +11,6 @@
 #include "script_int.h"
 #include "trial.h"
 
-/* The server does not have them yet (imap/ext/list.h). */
-extern const struct imap_ext imap_ext_acl, imap_ext_list_myrights;
-
 static unsigned
 client_number(struct str args)
 {
@@ -633,12 +630,7 @@ script_directive(struct script *s, struct str line)
 		return s->site == NULL || script_complain(s, "too late", line);
 	}
 	if (str_eq(verb, STR("trial"))) {
-		s->options.ext[0] = &imap_ext_trial;
-		return s->site == NULL || script_complain(s, "too late", line);
-	}
-	if (str_eq(verb, STR("acl"))) {
-		s->options.ext[0] = &imap_ext_acl;
-		s->options.ext[1] = &imap_ext_list_myrights;
+		s->options.ext = &imap_ext_trial;
 		return s->site == NULL || script_complain(s, "too late", line);
 	}
 	if (!script_need_site(s))

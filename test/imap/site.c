@@ -137,14 +137,14 @@ looked(void *arg)
 }
 
 static void
-register_extensions(struct imap_registry *reg, const struct imap_ext *const more[2])
+register_extensions(struct imap_registry *reg, const struct imap_ext *more)
 {
 	const struct imap_ext *all[IMAP_EXT_MAX];
 	size_t n = imap_all_extensions_count;
 
 	memcpy(all, imap_all_extensions, n * sizeof(all[0]));
-	for (size_t i = 0; i < 2 && more[i] != NULL; i++)
-		all[n++] = more[i];
+	if (more != NULL)
+		all[n++] = more;
 	imap_registry_build(reg, all, n);
 }
 

@@ -52,12 +52,12 @@ struct site {
 struct site_options {
 	struct str conf; /* text of a configuration file */
 	unsigned lanes;
-	unsigned keywords;             /* the most per mailbox; 0: the store's default */
-	bool starttls;                 /* offered; the handshake is fake */
-	struct tls_slot *tls;          /* NULL, or from site_tls(); remains the caller's */
-	struct engine_mem_disk *disk;  /* NULL: a new one; taken over */
-	const struct imap_ext *ext[2]; /* those that the server does not have; NULL: none */
-	struct texts_set *languages;   /* NULL, or catalogues; taken over */
+	unsigned keywords;            /* the most per mailbox; 0: the store's default */
+	bool starttls;                /* offered; the handshake is fake */
+	struct tls_slot *tls;         /* NULL, or from site_tls(); remains the caller's */
+	struct engine_mem_disk *disk; /* NULL: a new one; taken over */
+	const struct imap_ext *ext;   /* NULL, or one that the server does not have */
+	struct texts_set *languages;  /* NULL, or catalogues; taken over */
 };
 
 /* A certificate that is never shown: fake streams have no real handshake. */

@@ -93,7 +93,7 @@ struct site *
 site_equal(void)
 {
 	struct site *site = site_new(&(struct site_options){
-	    .ext = {&imap_ext_stain}, .starttls = true, .conf = str_of(confs[0])});
+	    .ext = &imap_ext_stain, .starttls = true, .conf = str_of(confs[0])});
 
 	for (size_t i = 0; i < SITE_USERS; i++) {
 		const struct site_of_user *u = &site_users[i];
@@ -110,5 +110,6 @@ site_equal(void)
 	site_share(site, "Team/", "carol", "lrswit");
 	resolve = site->spaces[0].resolve;
 	site->spaces[0].resolve = resolve_near;
+	imap_loop_configure(&site->il, site->conf, site->languages);
 	return site;
 }

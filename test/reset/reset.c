@@ -110,7 +110,7 @@ static struct site *
 make_site(void)
 {
 	static const char message[] = "Subject: a message\r\n\r\nIts text.\r\n";
-	struct site *site = site_new(&(struct site_options){.ext = {&imap_ext_stain},
+	struct site *site = site_new(&(struct site_options){.ext = &imap_ext_stain,
 	    .conf = STR("plaintext_login = always\nunauthenticate = everyone\n"
 	                "trusted_fronts = 192.0.2.1\n"
 	                "auth.sasl_mechanisms = [X-TOY]\nmechanisms = [X-TOY, PLAIN]\n"

@@ -18,6 +18,7 @@
 	EXT(select)                                                                                \
 	EXT(list_extended)                                                                         \
 	EXT(list_status)                                                                           \
+	EXT(list_myrights)                                                                         \
 	EXT(children)                                                                              \
 	EXT(status_size)                                                                           \
 	EXT(list)                                                                                  \
@@ -43,6 +44,7 @@
 	EXT(condstore)                                                                             \
 	EXT(qresync)                                                                               \
 	EXT(objectid)                                                                              \
+	EXT(acl)                                                                                   \
 	EXT(quota)                                                                                 \
 	EXT(x_unauthenticate)                                                                      \
 	EXT(compress)                                                                              \
