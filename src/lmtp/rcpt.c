@@ -186,6 +186,7 @@ make_wanted(struct rcpt_job *job)
 			w->change =
 			    store_change_new(w->account, STORE_CHANGE_CREATE, loop, made, w);
 			w->change->name = arena_str(w->change->arena, w->mailbox);
+			w->change->inherits = true;
 		}
 	}
 	for (struct lmtp_wanted *w = job->lookup.wanted; w != NULL; w = w->next)

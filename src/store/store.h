@@ -680,6 +680,9 @@ struct store_change {
 	 * modseq). */
 	uint32_t wish_uidvalidity, wish_uidnext;
 	uint64_t wish_modseq; /* at most STORE_MODSEQ_WISH_MAX */
+	/* CREATE: the new mailbox gets the rights of others (shares.h) that the nearest mailbox
+	 * above it has. */
+	bool inherits;
 	/* CREATE: the object id that the mailbox had where it comes from; empty: none.  It is kept
 	 * if the wished UIDVALIDITY is, and no other mailbox of the account has that id. */
 	struct str wish_object_id;

@@ -170,6 +170,7 @@ change(struct target *t, enum store_change_kind kind)
 	enum ts_err err;
 
 	c->name = arena_str(c->arena, buf_as_str(&t->name));
+	c->inherits = true;
 	err = store_submit_wait(c);
 	store_change_free(&c);
 	return err;

@@ -29,8 +29,12 @@ static void
 watch_fired(void *arg)
 {
 	struct imap_conn *conn = arg;
+	struct imap_box *box = imap_box(conn);
 
-	imap_box(conn)->teller.due = true;
+	/* Whoever may no longer read it is told at once, not at the next command. */
+	if (!imap_rights_read(imap_login(conn), box))
+		box->teller.when |= IMAP_TELL_QUIET;
+	box->teller.due = true;
 	imap_tell_soon(conn);
 }
 

@@ -313,6 +313,10 @@ imap_sync(struct imap_teller *teller, struct imap_conn *conn, bool may_expunge)
 	struct look l;
 
 	teller->due = false;
+	/* The reply of a command under way still comes.  The next one gets the BYE, unless it
+	 * leaves: an UNAUTHENTICATE that was sent already is OK. */
+	if (conn->cmd != NULL && !conn->cmd->lets_tell && !imap_rights_read(imap_login(conn), box))
+		return true;
 	if (!imap_rights_ask(conn))
 		return false;
 	if (store_mailbox_gone(box->mailbox)) {

@@ -117,6 +117,7 @@ create_reached(struct imap_cmd *cmd)
 	if (!may_create(cmd, c->args.mailbox))
 		return IMAP_DONE;
 	change = change_of(cmd, STORE_CHANGE_CREATE, c->args.mailbox);
+	change->inherits = true;
 	if (apply_params(cmd, c->params, &c->args, change))
 		return cmd_change(cmd, change, &done);
 	store_change_free(&change);

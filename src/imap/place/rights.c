@@ -43,6 +43,12 @@ imap_rights_ask(struct imap_conn *conn)
 	return true;
 }
 
+bool
+imap_rights_read(const struct imap_login *login, const struct imap_box *box)
+{
+	return (imap_rights_on(login, box->name, box->mailbox) & AUTH_RIGHT_READ) != 0;
+}
+
 /* ---- of a name */
 
 /* What a login with these rights on a mailbox learns when it asks for others. */

@@ -34,6 +34,8 @@
  * got BYE, because its grant has ended, or it may no longer read the selected mailbox.
  */
 bool imap_rights_ask(struct imap_conn *conn);
+/* Returns whether the login may read the selected mailbox now. */
+bool imap_rights_read(const struct imap_login *login, const struct imap_box *box);
 /*
  * TS_OK: the login has the needed rights.  TS_NOT_FOUND: it does not, and must not learn whether
  * the mailbox exists.  TS_DENIED: it knows about it, and *missing_r is what it lacks.

@@ -87,6 +87,7 @@ struct store_change_priv {
 	struct prop_op *properties;
 	struct own_op *own_op;
 	uint64_t new_account;          /* its name exists, its rows come next */
+	struct store_mailbox *shared;  /* rows of what is shared come next; referenced */
 	struct store_mailbox *move_to; /* RENAME of INBOX: the new mailbox; referenced */
 	roaring_bitmap_t *left;        /* EXPUNGE in pieces: what remains, and the current piece */
 	roaring_bitmap_t *piece;

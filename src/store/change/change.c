@@ -26,6 +26,7 @@ destroy_change(struct store_change *c)
 	buf_fini(&c->lost);
 	store_mailbox_unref(&priv->held[0]);
 	store_mailbox_unref(&priv->held[1]);
+	store_mailbox_unref(&priv->shared);
 	store_own_unref(&priv->own);
 	store_account_unref(&c->account);
 	mem_free(priv);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* CREATE: makes a mailbox, perhaps in place of one that never had a message. */
 #include "store/kinds/steps_int.h"
+#include "store/shares.h"
 
 /* The new mailbox, which nobody knows yet, takes over the properties of the one it replaces: all
  * but its id. */
@@ -10,6 +11,46 @@ inherit_properties(struct store_mailbox *mb, const struct store_mailbox *old)
 	mb->head_properties = properties_ref(old->head_properties);
 	properties_remove(&mb->head_properties, STR(STORE_OBJECT_ID_PROPERTY));
 	quota_read_head(mb->account, mb);
+}
+
+/* Returns the nearest mailbox above a name; NULL: there is none. */
+static const struct store_mailbox *
+mailbox_above(struct store_account *a, struct str name)
+{
+	for (size_t k = name.n; k-- > 1;) {
+		const struct entry *e =
+		    name.p[k] == '/' ? names_find(a, (struct str){name.p, k}) : NULL;
+
+		if (e != NULL && e->head != NULL)
+			return e->head;
+	}
+	return NULL;
+}
+
+/* The rights that others have on the mailbox above are those on the new one (doc/admin.md). */
+static void
+inherit_rights(struct store_mailbox *mb, const struct store_properties *above)
+{
+	struct str name, value;
+
+	for (size_t i = store_properties_from(above, STR(STORE_SHARE_PREFIX));
+	     i < store_properties_count(above); i++) {
+		store_properties_at(above, i, &name, &value);
+		if (shares_name(name))
+			properties_put(&mb->head_properties, name, value);
+	}
+}
+
+static bool
+has_rights(const struct store_mailbox *mb)
+{
+	struct str name, value;
+	size_t i = store_properties_from(mb->head_properties, STR(STORE_SHARE_PREFIX));
+
+	if (i == store_properties_count(mb->head_properties))
+		return false;
+	store_properties_at(mb->head_properties, i, &name, &value);
+	return shares_name(name);
 }
 
 /* Returns whether another mailbox of the account has the id, as it will be after this change. */
@@ -65,9 +106,13 @@ create_prepare(struct batch *b, struct store_change *c)
 {
 	struct store_account *a = c->account;
 	struct store_mailbox *old = NULL;
+	const struct store_mailbox *above;
 	struct entry *e;
-	enum ts_err err = names_usable(c);
+	enum ts_err err;
 
+	if (c->priv->shared != NULL)
+		return shares_prepare(b, c);
+	err = names_usable(c);
 	if (err != TS_OK)
 		return err;
 	if (!mailbox_name_ok(c->name) || c->wish_modseq > STORE_MODSEQ_WISH_MAX ||
@@ -88,6 +133,9 @@ create_prepare(struct batch *b, struct store_change *c)
 		return err;
 	if (!names_numbers_left(a, 1, 1))
 		return TS_LIMIT;
+	above = c->inherits ? mailbox_above(a, c->name) : NULL;
+	if (above != NULL && !properties_room(a, above->head_properties))
+		return refuse(c, STORE_LIMIT_PROPERTY_TOTAL);
 	if (old != NULL) {
 		names_remove_rows(b, old);
 		a->head_mailboxes--;
@@ -99,10 +147,14 @@ create_prepare(struct batch *b, struct store_change *c)
 		b->list[b->list_count - 1].gone = store_mailbox_ref(old);
 		inherit_properties(mb, old);
 	}
+	if (above != NULL)
+		inherit_rights(mb, above->head_properties);
 	keep_object_id(mb, c);
 	mb->properties = properties_ref(mb->head_properties);
 	properties_put_rows(b, mb);
 	c->mailbox_id = mb->id;
 	c->uidvalidity = mb->head.uidvalidity;
+	if (has_rights(mb))
+		shares_follow(c, mb);
 	return TS_OK;
 }

@@ -127,7 +127,12 @@ bytes_of_all(struct store_account *a)
 	return n;
 }
 
-/* What exceeds a limit already may still shrink. */
+bool
+properties_room(struct store_account *a, const struct store_properties *more)
+{
+	return more == NULL || bytes_of_all(a) + more->bytes <= a->store->opt.property_total;
+}
+
 /* Without the id that a mailbox may have stored there. */
 static size_t
 count_of(const struct store_properties *t)
@@ -136,6 +141,7 @@ count_of(const struct store_properties *t)
 	       (store_properties_get(t, STR(STORE_OBJECT_ID_PROPERTY)).p != NULL);
 }
 
+/* What exceeds a limit already may still shrink. */
 static enum ts_err
 check_limits(struct store_change *c, struct store_account *a, const struct store_properties *old,
     const struct store_properties *new)
@@ -214,14 +220,26 @@ make_table(struct store_change *c, struct store_account *a, struct store_mailbox
 	return err == TS_OK ? check_limits(c, a, *head_of(a, mb), *table_r) : err;
 }
 
+static bool
+gives_rights(const struct store_change *c)
+{
+	for (size_t i = 0; i < c->property_count; i++)
+		if (shares_name(c->properties[i].name))
+			return true;
+	return false;
+}
+
 enum ts_err
 properties_prepare(struct batch *b, struct store_change *c)
 {
 	struct store_properties *table;
 	struct store_account *a;
 	struct store_mailbox *mb;
-	enum ts_err err = find_target(c, &a, &mb);
+	enum ts_err err;
 
+	if (c->priv->shared != NULL)
+		return shares_prepare(b, c);
+	err = find_target(c, &a, &mb);
 	if (err != TS_OK)
 		return err;
 	err = make_table(c, a, mb, &table);
@@ -235,6 +253,8 @@ properties_prepare(struct batch *b, struct store_change *c)
 	show_table(c, a, mb, table);
 	if (mb != NULL && !c->quiet)
 		raise_modseq(b, c);
+	if (mb != NULL && gives_rights(c))
+		shares_follow(c, mb);
 	return TS_OK;
 }
 

@@ -85,9 +85,17 @@ change_hold notice_hold;
 change_prepare notice_prepare;
 change_apply notice_apply;
 change_undo notice_undo;
+/* Whether there is room for a copy of a table in another mailbox (opt.property_total). */
+bool properties_room(struct store_account *a, const struct store_properties *more);
 /* The properties of the mailbox's head: their rows, under its id. */
 void properties_put_rows(struct batch *b, const struct store_mailbox *mailbox);
 void properties_delete_rows(struct batch *b, const struct store_mailbox *mailbox);
+
+/* change_shares.c.  Whether a property gives or takes rights; the change puts the index's rows in a
+ * further batch; and that batch. */
+bool shares_name(struct str property);
+void shares_follow(struct store_change *change, struct store_mailbox *mailbox);
+change_prepare shares_prepare;
 
 /* change_own.c */
 change_prepare own_prepare;

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The index of what is shared with whom (shares.h): the last batch of a change that put or removed
+ * "acl/…" properties of a mailbox.
+ *
+ * The rows belong to account 0, but only the lane of the mailbox's account writes them, and it goes
+ * by the head: so of two changes of one identifier the later one decides, whatever the order of
+ * their batches.
+ */
+#include "store/kinds/steps_int.h"
+#include "store/shares.h"
+
+/* Returns the identifier in a property's name, without its '-'; p == NULL: it is another one. */
+static struct str
+identifier_of(struct str name)
+{
+	struct str who = {
+	    name.p + sizeof(STORE_SHARE_PREFIX) - 1, name.n - (sizeof(STORE_SHARE_PREFIX) - 1)};
+
+	if (!str_has_prefix(name, STR(STORE_SHARE_PREFIX)))
+		return STR_NONE;
+	if (who.n > 0 && who.p[0] == '-')
+		who = (struct str){who.p + 1, who.n - 1};
+	return who.n > 0 && memchr(who.p, '\0', who.n) == NULL ? who : STR_NONE;
+}
+
+bool
+shares_name(struct str property)
+{
+	return identifier_of(property).p != NULL;
+}
+
+/* Returns whether the mailbox's list has the identifier, with or without '-'. */
+static bool
+has_identifier(const struct store_properties *table, struct str who)
+{
+	struct buf b = {0};
+	bool has;
+
+	buf_puts(&b, STORE_SHARE_PREFIX);
+	buf_str(&b, who);
+	has = store_properties_get(table, buf_as_str(&b)).p != NULL;
+	b.n = sizeof(STORE_SHARE_PREFIX) - 1;
+	buf_putc(&b, '-');
+	buf_str(&b, who);
+	has = has || store_properties_get(table, buf_as_str(&b)).p != NULL;
+	buf_fini(&b);
+	return has;
+}
+
+static void
+put_or_delete(struct batch *b, const struct store_mailbox *mb, struct str who)
+{
+	const struct store_account *a = mb->account;
+	struct key k;
+
+	key_shared(&k, who, a->id, mb->id);
+	if (mb->head.gone || a->head_gone || !has_identifier(mb->head_properties, who)) {
+		engine_batch_delete(b->ops, key_str(&k));
+		return;
+	}
+	value_begin(&b->value);
+	buf_str(&b->value, a->name);
+	batch_put_value(b->ops, &k, &b->value);
+	atomic_store(&a->store->shares_any, true);
+}
+
+void
+shares_follow(struct store_change *c, struct store_mailbox *mb)
+{
+	c->priv->shared = store_mailbox_ref(mb);
+	c->priv->again = true;
+}
+
+enum ts_err
+shares_prepare(struct batch *b, struct store_change *c)
+{
+	struct store_mailbox *mb = c->priv->shared;
+	const struct store_properties *t = mb->head_properties;
+	struct str name, value;
+
+	for (size_t i = 0; i < c->property_count; i++)
+		if (shares_name(c->properties[i].name))
+			put_or_delete(b, mb, identifier_of(c->properties[i].name));
+	for (size_t i = store_properties_from(t, STR(STORE_SHARE_PREFIX));
+	     c->kind == STORE_CHANGE_CREATE && i < store_properties_count(t); i++) {
+		store_properties_at(t, i, &name, &value);
+		if (shares_name(name))
+			put_or_delete(b, mb, identifier_of(name));
+	}
+	return TS_OK;
+}
