@@ -28,6 +28,7 @@ lmtp_loop_configure(struct lmtp_loop *ll, struct conf *conf)
 	conf_unref(&ll->conf);
 	ll->conf = conf;
 	ll->settings = s;
+	ll->sharing = conf_get(conf, &auth_sharing_conf);
 	ll->stream_limits = stream_default_limits;
 	ll->stream_limits.handshake_ms = (uint32_t)s->handshake_time;
 	ll->stream_limits.stall_ms = (uint32_t)s->output_time;
@@ -274,6 +275,7 @@ lmtp_conn_new(struct lmtp_loop *ll, struct str address, const char *front)
 	conn->server = ll->server;
 	conn->conf = conf_ref(ll->conf);
 	conn->settings = ll->settings;
+	conn->sharing = ll->sharing;
 	conn->last_task.fn = lookup_is_over;
 	session_begin(&conn->session, &ll->sessions, a, address, lmtp_timed_out, conn);
 	session_set_front(&conn->session, front);

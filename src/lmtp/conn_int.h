@@ -8,9 +8,11 @@
  *	command.c   turns a line into a command
  *	rcpt.c      RCPT;  deliver.c  the message, and the transaction
  *	lookup.c    finds the mailboxes of an address (lookup_int.h)
+ *	mailbox.c   … of a sub-address
  *	report.c    counters and log lines
  *	life.c      replies, whether input is accepted, timeouts, how it is told to leave
  */
+#include "auth/sharing.h"
 #include "base/log.h"
 #include "lmtp/address.h"
 #include "lmtp/body.h"
@@ -30,6 +32,7 @@ struct lmtp_target { /* a mailbox that gets the message once */
 	struct lmtp_target *next;
 	struct store_mailbox *mailbox; /* referenced */
 	struct str name;               /* the mailbox's, at the time of the look-up */
+	struct str poster; /* needs the right to post when the message is there; empty: nobody */
 	struct lmtp_txn *txn;
 	struct store_change *change;
 	bool done;
@@ -84,7 +87,8 @@ struct lmtp_conn {
 	struct lmtp_server *server;
 	struct conf *conf;
 	const struct lmtp_settings *settings;
-	struct buf helo; /* argument of LHLO; empty: none yet */
+	const struct auth_sharing *sharing; /* the options of both are in conf */
+	struct buf helo;                    /* argument of LHLO; empty: none yet */
 	struct lmtp_txn *txn;
 	struct lmtp_lookup_job *lookup; /* of a RCPT that waits for it */
 	struct loop_task last_task;     /* posted by a look-up that ends after the stream */
@@ -123,6 +127,10 @@ void lmtp_command(struct lmtp_conn *conn, struct str line);
 
 /* rcpt.c: replies at once for a recipient in memory, else when a worker has found the mailboxes. */
 void lmtp_rcpt_lookup(struct lmtp_conn *conn, const struct lmtp_path *path);
+
+/* mailbox.c: whether the user has the right to post in another's mailbox, at this moment. */
+bool lmtp_may_post(const struct lmtp_server *server, const struct auth_sharing *sharing,
+    struct str user, const struct store_mailbox *mailbox);
 
 /* report.c: counters and log lines */
 

@@ -247,6 +247,17 @@ submit_append(struct lmtp_txn *txn, struct lmtp_target *t, struct store_upload *
 	store_submit(c);
 }
 
+/* A right that was taken away since the RCPT is like a mailbox that was deleted since: the mail
+ * server tries again, and gets what is so then. */
+static bool
+may_get_it(const struct lmtp_txn *txn, const struct lmtp_target *t)
+{
+	const struct lmtp_conn *conn = txn->conn;
+
+	return t->poster.n == 0 ||
+	       lmtp_may_post(conn->server, conn->sharing, t->poster, t->mailbox);
+}
+
 /* Starts with the first mailbox only, until one accepts: then the bytes are on disk, and the rest
  * is small. */
 static void
@@ -260,6 +271,10 @@ submit_others(struct lmtp_txn *txn)
 		/* The last remaining handle goes with the last mailbox. */
 		struct store_upload *u = txn->upload;
 
+		if (!may_get_it(txn, t)) {
+			t->err = TS_DENIED;
+			continue;
+		}
 		if (t->next != NULL)
 			u = store_upload_share(txn->upload);
 		else

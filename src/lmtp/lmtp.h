@@ -2,8 +2,8 @@
 #ifndef LMTP_LMTP_H
 #define LMTP_LMTP_H
 /*
- * lmtp: incoming mail.  Start here; conn_int.h has the inside of a connection, lookup.c finds
- * recipients, deliver.c stores messages.
+ * lmtp: incoming mail.  Start here; conn_int.h has the inside of a connection, lookup.c
+ * and mailbox.c find recipients, deliver.c stores messages.
  *
  * Delivery: the server side of LMTP (RFC 2033).
  *
@@ -35,6 +35,7 @@
 #include "net/work.h"
 #include "store/store.h"
 
+struct auth_sharing;  /* auth/sharing.h */
 struct lmtp_conn;     /* opaque */
 struct lmtp_settings; /* lmtp/settings.h */
 
@@ -76,6 +77,7 @@ struct lmtp_loop { /* state per event loop; used by its thread only */
 	struct session_loop sessions; /* has all lmtp_conns */
 	struct conf *conf;            /* referenced; connections take their own references */
 	const struct lmtp_settings *settings;
+	const struct auth_sharing *sharing;
 	struct stream_limits stream_limits;
 	struct lmtp_stats stats;
 };

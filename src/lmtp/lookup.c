@@ -3,13 +3,11 @@
 #include "lmtp/lookup_int.h"
 
 #include "auth/alias.h"
-#include "mail/text/text.h"
 #include "sasl/names.h"
 #include "wire/utf7.h"
 
 enum {
-	LOOKUPS_MAX = 10000, /* names looked up for one address */
-	LOOKS = 8            /* attempts on a user's mailboxes while they change */
+	LOOKUPS_MAX = 10000 /* names looked up for one address */
 };
 
 static const char no_user[] = "550 5.1.1 No such user here", disabled[] = "550 5.2.1 Disabled",
@@ -54,92 +52,36 @@ cannot_make(const struct lmtp_lookup *l, struct str user, struct str mailbox)
 	return false;
 }
 
-struct same { /* the mailbox of this name, or the first one whose name compares equal to want */
+struct owner { /* of the mail that is looked for */
 	struct str name;
-	struct buf want;
-	struct str found;
-	struct arena *arena;
+	bool is_user; /* not a group mailbox */
 };
 
 static bool
-is_same(const struct store_mailbox_info *info, void *arg)
+may_create(const struct lmtp_lookup *l, struct str user, struct str name)
 {
-	struct same *same = arg;
-	struct buf name = {0};
-	bool exact = str_eq(info->name, same->name);
-
-	if (info->id != 0 && (exact || same->found.n == 0)) {
-		mail_casemap(info->name, &name);
-		if (exact || str_eq(buf_as_str(&name), buf_as_str(&same->want)))
-			same->found = arena_str(same->arena, info->name);
-	}
-	buf_fini(&name);
-	return !exact;
+	return l->settings->missing_mailbox == LMTP_MISSING_CREATE && !lmtp_sub_shared(l, name) &&
+	       wire_name_fault(name) == NULL && !cannot_make(l, user, name);
 }
 
-/* Returns whether the sub-address as given spells this name. */
-static bool
-spells(struct str spelled, struct str sub)
-{
-	struct buf b = {0};
-	bool yes =
-	    str_eq(spelled, sub) || (sasl_name_prepare(spelled, &b) && str_eq(buf_as_str(&b), sub));
-
-	buf_fini(&b);
-	return yes;
-}
-
+/* Loads the mailbox of a sub-address, or INBOX; sets none if it has to be made. */
 static enum ts_err
-load_found_mailbox(struct store_account *account, struct str name, struct lmtp_found *f)
+load_mailbox(struct lmtp_lookup *l, struct store_account *account, const struct owner *owner,
+    struct str sub, struct lmtp_found *f)
 {
-	f->name = name;
-	return store_mailbox_load(account, name, &f->mailbox);
-}
+	struct str name = lmtp_sub_name(l, sub);
+	enum ts_err err = lmtp_find_own(l, account, sub, f);
 
-/* *again: one was seen, but no longer exists. */
-static enum ts_err
-load_same(const struct lmtp_lookup *l, struct store_account *account, struct str sub,
-    struct str name, struct lmtp_found *f, bool *again)
-{
-	struct same same = {.arena = l->arena, .name = name};
-	enum ts_err err = load_found_mailbox(account, name, f);
-
-	*again = false;
+	if (err == TS_NOT_FOUND && owner->is_user && lmtp_sub_shared(l, name))
+		err = lmtp_find_shared(l, owner->name, sub, f);
 	if (err != TS_NOT_FOUND)
 		return err;
-	mail_casemap(sub, &same.want);
-	store_account_list(account, is_same, &same);
-	buf_fini(&same.want);
-	if (same.found.n == 0)
-		return TS_NOT_FOUND;
-	err = load_found_mailbox(account, same.found, f);
-	*again = err == TS_NOT_FOUND;
-	return err;
-}
-
-/* Loads the mailbox of a sub-address, or INBOX; sets none if it has to be made.  If mailboxes are
- * renamed meanwhile, looks again: reads of different moments give no valid answer. */
-static enum ts_err
-load_mailbox(struct lmtp_lookup *l, struct store_account *account, struct str user, struct str sub,
-    struct lmtp_found *f)
-{
-	struct str name = sub.n > 0 && spells(l->spelled, sub) ? l->spelled : sub;
-	enum ts_err err = TS_NOT_FOUND;
-	bool again = true;
-
-	name = wire_name_kept(l->arena, name);
-	for (unsigned i = 0; i < LOOKS && name.n > 0 && again; i++)
-		err = load_same(l, account, sub, name, f, &again);
-	if (name.n > 0 && again)
-		return TS_UNAVAILABLE;
-	if (err == TS_NOT_FOUND && wire_name_fault(name) == NULL &&
-	    l->settings->missing_mailbox == LMTP_MISSING_CREATE && !cannot_make(l, user, name)) {
-		want_mailbox(l, user, account, name);
+	if (may_create(l, owner->name, name)) {
+		want_mailbox(l, owner->name, account, name);
 		return TS_OK;
 	}
-	if (err == TS_NOT_FOUND)
-		err = load_found_mailbox(account, STR("INBOX"), f);
-	return err;
+	f->name = STR("INBOX");
+	return store_mailbox_load(account, f->name, &f->mailbox);
 }
 
 static void
@@ -150,26 +92,53 @@ add_found(struct lmtp_lookup *l, struct lmtp_found *f)
 }
 
 static enum ts_err
-deliver_to(struct lmtp_lookup *l, struct str user, struct str mailbox)
+deliver_in(struct lmtp_lookup *l, struct store_account *account, const struct owner *owner,
+    struct str mailbox)
 {
-	struct store_account *account = NULL;
 	struct lmtp_found *f = arena_new_object(l->arena, struct lmtp_found);
-	enum ts_err err = store_account_load(l->server->store, user, false, &account);
+	enum ts_err err = load_mailbox(l, account, owner, mailbox, f);
 
-	if (err == TS_OK) {
-		err = load_mailbox(l, account, user, mailbox, f);
-	} else if (err == TS_NOT_FOUND) {
-		want_mailbox(l, user, NULL, STR_NONE);
-		err = TS_OK;
-	}
-	store_account_unref(&account);
 	if (err != TS_OK)
 		return err;
 	l->count++;
-	if (f->mailbox == NULL)
-		return TS_OK;
-	add_found(l, f);
+	if (f->mailbox != NULL)
+		add_found(l, f);
 	return TS_OK;
+}
+
+static enum ts_err
+deliver_to_user(struct lmtp_lookup *l, struct str user, struct str mailbox)
+{
+	struct store_account *account = NULL;
+	enum ts_err err = store_account_load(l->server->store, user, false, &account);
+
+	if (err == TS_OK) {
+		err = deliver_in(l, account, &(struct owner){user, true}, mailbox);
+	} else if (err == TS_NOT_FOUND) {
+		want_mailbox(l, user, NULL, STR_NONE);
+		l->count++;
+		err = TS_OK;
+	}
+	store_account_unref(&account);
+	return err;
+}
+
+static const char *
+try_group_mailbox(struct lmtp_lookup *l, struct str name, struct str mailbox)
+{
+	struct store_account *account = NULL;
+	enum ts_err err = auth_load_group_mailbox(l->server->store, name, &account);
+
+	if (err == TS_NOT_FOUND)
+		return no_user;
+	if (err == TS_OK && l->count >= (size_t)l->settings->recipients) {
+		store_account_unref(&account);
+		return too_many;
+	}
+	if (err == TS_OK)
+		err = deliver_in(l, account, &(struct owner){name, false}, mailbox);
+	store_account_unref(&account);
+	return err == TS_OK ? NULL : lmtp_lookup_reply_for(err);
 }
 
 /* Finds the INBOX of a user who is completely in memory. */
@@ -207,7 +176,8 @@ is_open(const struct lmtp_lookup *l, struct str name)
 
 static const char *expand(struct lmtp_lookup *l, const struct auth_alias *alias);
 
-/* Tries an alias or a user of exactly that name.  NULL: delivered; no_user: there is none. */
+/* Tries an alias, a user or a group mailbox of exactly that name.  NULL: delivered; no_user: there
+ * is none. */
 static const char *
 try_name(struct lmtp_lookup *l, struct str name, struct str mailbox)
 {
@@ -221,7 +191,7 @@ try_name(struct lmtp_lookup *l, struct str name, struct str mailbox)
 		return mailbox.n == 0 ? recall(l, name) : elsewhere;
 	err = auth_find_recipient(l->server->auth, name, is_open(l, name), l->arena, &who);
 	if (err == TS_NOT_FOUND || err == TS_INVALID)
-		return no_user;
+		return try_group_mailbox(l, name, mailbox);
 	if (err != TS_OK)
 		return lmtp_lookup_reply_for(err);
 	if (who.is_alias)
@@ -231,7 +201,7 @@ try_name(struct lmtp_lookup *l, struct str name, struct str mailbox)
 	if (l->count >= (size_t)l->settings->recipients)
 		return too_many;
 	/* A database may give the user another name. */
-	err = deliver_to(l, who.user.name, mailbox);
+	err = deliver_to_user(l, who.user.name, mailbox);
 	return err == TS_OK ? NULL : lmtp_lookup_reply_for(err);
 }
 
@@ -317,14 +287,20 @@ full_name(
 	return ok;
 }
 
-/* Tries the whole local part as a name, then what is before the separator. */
+/* Tries the whole local part as a name, then what is before the separator.  If the local part
+ * stands alone and is that of somebody's `user+Shared/name@domain/...`, its @ begins no domain. */
 static const char *
 try_local(struct lmtp_lookup *l, struct str domain, struct str dflt)
 {
+	const char *reply = no_user;
 	struct str name;
 
-	if (full_name(l, l->local, domain, dflt, &name))
-		return try_address(l, name);
+	if (full_name(l, l->local, domain, dflt, &name)) {
+		reply = try_address(l, name);
+		if (reply != no_user || str_chr(l->spelled, '@') == NULL ||
+		    !lmtp_sub_shared(l, l->spelled))
+			return reply;
+	}
 	if (l->spelled.n == 0)
 		return no_user;
 	return full_name(l, str_range(l->local.p, l->spelled.p - 1), domain, dflt, &name)

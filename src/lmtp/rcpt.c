@@ -19,19 +19,24 @@ struct rcpt_job {
 	unsigned rounds;
 };
 
-/* Returns the transaction's target for a mailbox; takes over the reference of `found`. */
+/* Returns the transaction's target for a mailbox; takes over the reference of `found`.  For several
+ * recipients it is one: then the right of the first of them counts, or none is needed. */
 static struct lmtp_target *
 target_of(struct lmtp_txn *txn, struct lmtp_found *f)
 {
 	struct lmtp_target *t;
 
 	for (t = txn->targets; t != NULL; t = t->next)
-		if (t->mailbox == f->mailbox)
+		if (t->mailbox == f->mailbox) {
+			if (f->poster.n == 0)
+				t->poster = STR_NONE;
 			return t;
+		}
 	t = arena_new_object(txn->arena, struct lmtp_target);
 	t->txn = txn;
 	t->mailbox = f->mailbox;
 	t->name = arena_str(txn->arena, f->name);
+	t->poster = arena_str(txn->arena, f->poster);
 	f->mailbox = NULL;
 	*txn->targets_tail = t;
 	txn->targets_tail = &t->next;
@@ -246,6 +251,7 @@ lmtp_rcpt_lookup(struct lmtp_conn *conn, const struct lmtp_path *path)
 	job->text = arena_str(arena, path->text);
 	job->lookup = (struct lmtp_lookup){.server = conn->server,
 	    .settings = conn->settings,
+	    .sharing = conn->sharing,
 	    .arena = arena,
 	    .local = arena_str(arena, path->local),
 	    .domain = arena_str(arena, path->domain),

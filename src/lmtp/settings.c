@@ -25,8 +25,8 @@ static const struct conf_opt opts[] = {
         AT(domains),
         .prose = "Domains for which mail is accepted, besides default_domain; recipients in others "
                  "are refused (550 5.1.2). If default_domain is empty, an address in one of them "
-                 "that is not a user is looked up without its domain. Empty: any domain with a "
-                 "user or an alias."},
+                 "that is nobody's is looked up without its domain. Empty: any domain with a user, "
+                 "a group mailbox or an alias."},
     {.name = "lmtp.separator",
         .type = CONF_STRING,
         .def = "+",
@@ -34,14 +34,17 @@ static const struct conf_opt opts[] = {
         AT(separator),
         .prose =
             "What separates a user's name from a mailbox in an address: mail for `alice+lists` "
-            "goes to alice's mailbox `lists`. Empty: addresses have no such part."},
+            "goes to alice's mailbox `lists`, and for `alice+shared/support/orders` to the mailbox "
+            "`orders` of the group mailbox `support` if alice has the right `p` there. Empty: "
+            "addresses have no such part."},
     {.name = "lmtp.missing_mailbox",
         .type = CONF_ENUM,
         .def = "inbox",
         .words = missing_words,
         AT(missing_mailbox),
         .prose = "If the mailbox of such an address does not exist: `inbox` delivers to INBOX, "
-                 "`create` creates it."},
+                 "`create` creates it. For a mailbox of others it is always INBOX, also if the "
+                 "user may not post there."},
     {.name = "lmtp.over_quota",
         .type = CONF_ENUM,
         .def = "452",

@@ -177,11 +177,11 @@ def test_alias_targets_that_are_not_there(server, running):
     done = server.cli("alias", "add", "team", "anna", "nobody", "anna-lists", "carl-otto", "gone")
     lines = done.stderr.splitlines()
     assert done.stdout == "" and len(lines) == 2, done
-    assert "warning: there is no user or alias nobody" in lines[0] and "gone is disabled" in lines[1]
+    assert "warning: there is no user, group mailbox or alias nobody" in lines[0] and "gone is disabled" in lines[1]
     assert server.cli("alias", "add", "all", "team").stderr == ""
-    assert "no user or alias self" in server.cli("alias", "add", "self", "self").stderr
+    assert "no user, group mailbox or alias self" in server.cli("alias", "add", "self", "self").stderr
     assert server.cli("alias", "add", "anna", "anna").stderr == ""
-    assert "no user or alias zoe-lists" in server.cli("alias", "add", "z", "zoe-lists").stderr
+    assert "no user, group mailbox or alias zoe-lists" in server.cli("alias", "add", "z", "zoe-lists").stderr
     listed = {row["name"]: row["targets"] for row in server.asked("alias", "list")}
     assert listed["team"] == ["anna", "nobody", "anna-lists", "carl-otto", "gone"] and listed["self"] == ["self"]
 
@@ -198,7 +198,7 @@ def test_an_alias_of_a_users_name_and_one_that_leads_back(server, running):
     assert server.cli("alias", "add", "anna", "anna+lists", "bert").stderr == ""
     assert server.cli("alias", "add", "team", "cleo", "bert").stderr == ""
     assert server.cli("alias", "add", "cleo", "team").stderr == "", "it comes round to the user"
-    assert "no user or alias two" in server.cli("alias", "add", "one", "two").stderr
+    assert "no user, group mailbox or alias two" in server.cli("alias", "add", "one", "two").stderr
     assert server.cli("alias", "add", "two", "three", "anna").stderr.count("warning: ") == 1
     done = server.cli("alias", "add", "three", "one+x")
     assert done.stderr.count("\n") == 1 and "leads back to itself through others" in done.stderr, done

@@ -4,18 +4,19 @@
 
 #include <unistd.h>
 
+#include "auth/sharing.h"
 #include "base/err.h"
 
 void
 lmtp_site_begin(struct lmtp_site *s, struct str conf, unsigned lanes, struct tls_slot *tls)
 {
-	static const struct conf_table *const tables[] = {&lmtp_conf};
+	static const struct conf_table *const tables[] = {&lmtp_conf, &auth_sharing_conf};
 	struct conf_faults faults = {0};
 	enum ts_err err;
 
 	s->site = site_new(
 	    &(struct site_options){.conf = STR("plaintext_login = always\n"), .lanes = lanes});
-	err = conf_parse((struct conf_tables){tables, 1}, conf, "test", NULL, &faults, &s->conf);
+	err = conf_parse((struct conf_tables){tables, 2}, conf, "test", NULL, &faults, &s->conf);
 	TS_ASSERT(err == TS_OK);
 	conf_faults_fini(&faults);
 	site_user(s->site, "a", "x", NULL, false);

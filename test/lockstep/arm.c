@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "auth/sharing.h"
 #include "base/mem.h"
 #include "lmtp/lmtp.h"
 #include "lmtp/settings.h"
@@ -547,10 +548,10 @@ put_state(struct arm *arm)
 static void
 begin_lmtp(struct arm *arm)
 {
-	static const struct conf_table *const tables[] = {&lmtp_conf};
+	static const struct conf_table *const tables[] = {&lmtp_conf, &auth_sharing_conf};
 	struct conf_faults faults = {0};
 
-	if (conf_parse((struct conf_tables){tables, 1}, STR(""), "lmtp", NULL, &faults,
+	if (conf_parse((struct conf_tables){tables, 2}, STR(""), "lmtp", NULL, &faults,
 	        &arm->lmtp_conf) != TS_OK)
 		TS_WRONG("no configuration of LMTP");
 	conf_faults_fini(&faults);

@@ -2,6 +2,7 @@
 /* Operations on aliases. */
 #include "auth/alias.h"
 #include "auth/db.h"
+#include "auth/sharing.h"
 #include "control/ops/ops.h"
 #include "control/rows.h"
 #include "sasl/names.h"
@@ -18,8 +19,18 @@ put_alias_error(enum ts_err err, const char *why, struct str name, struct buf *o
 	return err == TS_OK;
 }
 
-/* Looks for an alias or a user with that prepared name.  An alias that names itself means the
- * user. */
+static enum ts_err
+find_group_mailbox(const struct ops *ops, struct str name)
+{
+	struct store_account *account = NULL;
+	enum ts_err err = auth_load_group_mailbox(ops->store, name, &account);
+
+	store_account_unref(&account);
+	return err;
+}
+
+/* Looks for an alias, a user or a group mailbox with that prepared name.  An alias that names
+ * itself means one of the latter. */
 static enum ts_err
 find_name(const struct ops *ops, struct str name, struct str self, struct arena *arena,
     struct auth_user *user_r)
@@ -30,7 +41,9 @@ find_name(const struct ops *ops, struct str name, struct str self, struct arena 
 	*user_r = (struct auth_user){0};
 	if (!str_eq(name, self))
 		err = auth_alias_get(ops->auth, name, arena, &alias);
-	return err == TS_NOT_FOUND ? auth_find_user(ops->auth, name, arena, user_r) : err;
+	if (err == TS_NOT_FOUND)
+		err = auth_find_user(ops->auth, name, arena, user_r);
+	return err == TS_NOT_FOUND ? find_group_mailbox(ops, name) : err;
 }
 
 /* Appends the name without its sub-address; false: it has none. */
@@ -89,8 +102,8 @@ warn_target(
 		err = find_alias_target(ops, buf_as_str(&name), self, sep, arena, &user);
 	if (err == TS_NOT_FOUND || err == TS_INVALID)
 		buf_printf(out,
-		    "there is no user or alias %.*s (yet): until there is, this target gets "
-		    "nothing\n",
+		    "there is no user, group mailbox or alias %.*s (yet): until there is, this "
+		    "target gets nothing\n",
 		    STR_ARG(buf_as_str(&name)));
 	else if (err != TS_OK)
 		buf_printf(out, "cannot find out whether there is a user %.*s: %s\n",
