@@ -65,7 +65,7 @@ static bool
 do_property(struct putting *p, enum what what, struct str name, struct str value)
 {
 	/* That is the store's, and came with the mailbox if it could. */
-	if (p->of_mailbox && store_property_is_object_id(name))
+	if (p->of_mailbox && store_property_is_reserved(name))
 		return true;
 	if (name.n + value.n > DIALOGUE_PIECE - 2 * STORE_NAME_MAX)
 		return too_large(p, name);

@@ -13,9 +13,8 @@
  * Combine a value with a read of the mailbox only if the mailbox's MODSEQ is of the same moment:
  * take the value first, then read the mailbox.
  *
- * An account has such rows for at most opt.max_mailboxes mailboxes.  They go with the account, by
- * STORE_OWN_FORGET when the right is withdrawn, and after a start if their mailbox no longer
- * exists.
+ * An account has such rows for at most opt.max_mailboxes mailboxes.  They go with the account, and
+ *after a start if their mailbox no longer exists.
  */
 #include "store/own_seen.h"
 #include "store/store.h"
@@ -27,7 +26,7 @@ enum store_own_kind {
 	                     was own_s */
 	STORE_OWN_START,  /* the mailbox becomes shared: `uids` (NULL: none) are read.  TS_EXISTS */
 	STORE_OWN_RETAIN, /* drop all but `uids`, which are still in the mailbox */
-	STORE_OWN_FORGET  /* remove all rows */
+	STORE_OWN_FORGET  /* nothing is read any more; the numbers go on */
 };
 
 /* BLOCKING.  owner: id of the account that has the mailbox.  Without rows no message is read.

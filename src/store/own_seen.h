@@ -79,6 +79,9 @@ struct own_seen *own_change(
 struct own_seen *own_retain(
     const struct own_seen *own, const roaring_bitmap_t *uids, uint32_t recent_mark);
 
+/* Nothing is read any more, while the mailbox is at s: that is one change more, and the floor. */
+struct own_seen *own_forgotten(const struct own_seen *own, uint64_t s);
+
 /* ---- as rows (keys.h) ---- */
 
 void own_put_header(const struct own_seen *own, struct buf *b);

@@ -68,6 +68,9 @@ uint64_t store_reader_base(const struct store_reader *r);
 uint64_t store_reader_base_of(const struct store_reader *r, uint64_t modseq);
 /* Returns the user's number for a MODSEQ of the mailbox. */
 uint64_t store_reader_shown(const struct store_reader *r, uint64_t base);
+/* Returns a reference to the user's value, for an OWN change; NULL: there is none.  Outside a read.
+ */
+struct store_own *store_reader_own(const struct store_reader *r);
 /* Adds the UIDs of which the user's own \Seen changed after this number of the user. */
 void store_reader_own_changed(
     const struct store_reader *r, uint64_t since, roaring_bitmap_t *set_r);

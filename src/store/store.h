@@ -73,6 +73,7 @@ struct store_options {
 	size_t default_count;                 /* less than max_mailboxes */
 	uint32_t migrate_rows; /* rows per batch of a migration; 0: some thousand (tests) */
 	const char *own_id;    /* id of a new store, STORE_OWN_ID_BYTES; NULL: random (tests) */
+	bool own_seen;         /* \Seen of mailboxes that become shared is each user's own */
 	bool salvage;          /* open even if the store's own records are damaged */
 	int64_t (*wall)(void); /* NULL: the real clock */
 	/* For tests, which change something between two reads.  Called whenever a read of a mailbox
@@ -168,6 +169,8 @@ struct store_mailbox_info {
 	struct str name;
 	unsigned use; /* mask of store_use */
 	bool subscribed;
+	/* \Seen is each user's own (reader.h): counters' unseen, recent and modseq are nobody's. */
+	bool own;
 	struct store_counters counters;
 	/* Not referenced: valid as long as name is.  NULL: none. */
 	const struct store_properties *properties;
@@ -412,6 +415,12 @@ void store_other_message_ids(struct str own_id, uint64_t blob, struct store_mess
 /* The property that holds a mailbox's stored id.  STORE_CHANGE_PROPERTIES refuses the name. */
 #define STORE_OBJECT_ID_PROPERTY "objectid"
 bool store_property_is_object_id(struct str name);
+/* The property of a mailbox in which \Seen is each user's own.  The store puts it when the first
+ * "acl/…" is put (opt.own_seen), and refuses the name as well.  Who moves mail to another store
+ * leaves it out. */
+#define STORE_OWN_SEEN_PROPERTY "own-seen"
+/* Whether a property is one of these two. */
+bool store_property_is_reserved(struct str name);
 
 /* Copies the counters under the lock, consistent among themselves.  If other data must agree with
  * them, use store_mailbox_read_counters(). */
@@ -666,6 +675,12 @@ struct store_change {
 	const struct str *keywords;
 	size_t keyword_count;
 	struct store_flag_bounds bounds; /* APPEND FLAGS COPY MOVE */
+	/* FLAGS: the caller marks \Seen by OWN if the mailbox is so.  Else a change that might
+	 * touch \Seen of such a mailbox is TS_CONDITION: it became so meanwhile. */
+	bool own_split;
+	/* COPY MOVE, from a mailbox where \Seen is each user's own: the messages that the caller
+	 * has read.  NULL: as in the mailbox.  Owned by the change. */
+	roaring_bitmap_t *seen;
 	/* APPEND FLAGS MOVE from a backup: takes names of any length, and leaves out what finds no
 	 * room; see `lost`. */
 	bool restoring;

@@ -226,7 +226,7 @@ put_properties(struct export *ex, struct str mailbox, struct store_properties *p
 
 		store_properties_at(properties, i, &name, &value);
 		/* What the user was warned of last (store/quota.h) is nothing elsewhere. */
-		if (store_property_is_object_id(name) || str_has_prefix(name, STR("quota/warned/")))
+		if (store_property_is_reserved(name) || str_has_prefix(name, STR("quota/warned/")))
 			continue;
 		if (name.n + value.n <= MAILSTREAM_PROPERTY_MAX) {
 			mailstream_put_property(&ex->stream, name, value);

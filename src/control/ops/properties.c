@@ -67,7 +67,7 @@ bytes_of(const struct store_properties *properties)
 
 	for (size_t i = 0; i < store_properties_count(properties); i++) {
 		store_properties_at(properties, i, &name, &value);
-		sum += store_property_is_object_id(name) ? 0 : name.n + value.n;
+		sum += store_property_is_reserved(name) ? 0 : name.n + value.n;
 	}
 	return sum;
 }

@@ -18,6 +18,8 @@ destroy_change(struct store_change *c)
 		store_upload_free(&c->items[i].upload);
 	if (c->uids != NULL)
 		roaring_bitmap_free(c->uids);
+	if (c->seen != NULL)
+		roaring_bitmap_free(c->seen);
 	if (c->affected != NULL)
 		roaring_bitmap_free(c->affected);
 	if (c->failed != NULL)

@@ -143,6 +143,62 @@ tell(struct looking *l, uint64_t account)
 	}
 }
 
+/* ---- the owner's ---- */
+
+static bool
+has_header(struct check *c, uint64_t account, uint32_t mailbox)
+{
+	struct buf value = {0};
+	struct str body;
+	struct key k;
+	enum ts_err err;
+
+	own_key(&k, account, account, mailbox, OWN_HEADER);
+	err = store_get(c->store, &k, &value, &body);
+	buf_fini(&value);
+	return err != TS_NOT_FOUND; /* a damaged one was told of */
+}
+
+/* Of a mailbox in which \Seen is each user's own, its owner has a header since it became so. */
+static void
+look_for_header(struct check *c, uint64_t account, uint32_t mailbox)
+{
+	struct one one = {.id = {.owner = account, .mailbox = mailbox}, .headless = true};
+	struct bad bad = {.id = one.id};
+
+	if (has_header(c, account, mailbox))
+		return;
+	bad.value = mended(&one);
+	check_say(c, CHECK_INDEX, 0, c->opt->repair ? mend(c, account, &bad) : NULL,
+	    "what the owner has read in mailbox %u is missing", mailbox);
+	own_unref(&bad.value);
+}
+
+static void
+look_for_headers(struct check *c, uint64_t account)
+{
+	struct key prefix;
+	struct scan scan;
+	uint32_t *found = NULL;
+	size_t n = 0;
+
+	key_begin(&prefix, account, KEY_PROPERTY);
+	scan_begin(&scan, c->store, &prefix);
+	while (scan_next(&scan) == TS_OK) {
+		struct rd k = rd_of((struct str){scan.key.p + 9, scan.key.n - 9});
+		uint32_t mailbox = rd_be32(&k);
+
+		if (k.bad || !str_eq(rd_bytes(&k, rd_left(&k)), STR(STORE_OWN_SEEN_PROPERTY)))
+			continue;
+		found = mem_realloc(found, (n + 1) * sizeof *found);
+		found[n++] = mailbox;
+	}
+	scan_end(&scan);
+	for (size_t i = 0; i < n; i++)
+		look_for_header(c, account, found[i]);
+	mem_free(found);
+}
+
 enum ts_err
 check_own_seen(struct check *c, uint64_t account)
 {
@@ -160,6 +216,7 @@ check_own_seen(struct check *c, uint64_t account)
 	if (err == TS_NOT_FOUND)
 		err = TS_OK;
 	tell(&l, account);
+	look_for_headers(c, account);
 	if (err != TS_OK)
 		check_say(c, CHECK_TABLE, 0, NULL,
 		    "what the account has read elsewhere cannot all be looked at: %s",

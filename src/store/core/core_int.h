@@ -157,7 +157,7 @@ struct store {
 
 	pthread_rwlock_t quota_lock; /* source */
 	struct store_quota_source quota_source;
-	_Atomic bool shares_any; /* there may be rows of what is shared (shares.h) */
+	_Atomic bool shares_any;  /* there may be rows of what is shared (shares.h) */
 	_Atomic bool quota_named; /* it has limits for mailboxes */
 	_Atomic uint64_t quota_refused;
 

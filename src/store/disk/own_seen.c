@@ -187,6 +187,18 @@ own_unseen(const struct own_seen *o, const roaring_bitmap_t *uids)
 
 /* ---- changes ---- */
 
+struct own_seen *
+own_forgotten(const struct own_seen *own, uint64_t s)
+{
+	struct own_seen *o = own_new(roaring_bitmap_create(), own->recent_mark);
+
+	o->u = o->floor_u = own->u + 1;
+	o->floor_s = s > own->floor_s ? s : own->floor_s;
+	if (own->count > 0 && own->step[own->count - 1]->s > o->floor_s)
+		o->floor_s = own->step[own->count - 1]->s;
+	return o;
+}
+
 static struct own_step *
 step_new(uint64_t s, bool on, roaring_bitmap_t *uids)
 {

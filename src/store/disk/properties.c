@@ -68,6 +68,12 @@ store_property_is_object_id(struct str name)
 	return str_eq(name, STR(STORE_OBJECT_ID_PROPERTY));
 }
 
+bool
+store_property_is_reserved(struct str name)
+{
+	return store_property_is_object_id(name) || str_eq(name, STR(STORE_OWN_SEEN_PROPERTY));
+}
+
 size_t
 store_properties_count(const struct store_properties *t)
 {
@@ -130,11 +136,11 @@ copy_table(const struct store_properties *t)
 	return c;
 }
 
-/* The id of a mailbox is no property that somebody put: it takes no room from these. */
+/* What the store itself put takes no room from the others. */
 static size_t
 counted_bytes(struct str name, struct str value)
 {
-	return store_property_is_object_id(name) ? 0 : name.n + value.n;
+	return store_property_is_reserved(name) ? 0 : name.n + value.n;
 }
 
 static void

@@ -162,7 +162,8 @@ read_copies(struct copying *t)
 	     roaring_advance_uint32_iterator(&it))
 		uids[n++] = it.current_value;
 	gathered_fini(&t->g);
-	t->g = (struct gathered){.bounds = t->user->bounds, .any_length = any_length(t)};
+	t->g = (struct gathered){
+	    .bounds = t->user->bounds, .any_length = any_length(t), .seen = t->user->seen};
 	store_read_summaries(t->source, uids, n, gather_summary, &t->g);
 	for (size_t i = 0; i < t->g.read_count; i++)
 		roaring_bitmap_remove(t->left, t->g.read[i]);
@@ -519,6 +520,9 @@ piece_prepare(struct batch *b, struct store_change *c)
 
 	roaring_bitmap_t *uids = roaring_bitmap_of_ptr(t->g.read_count, t->g.read);
 
+	/* INBOX's messages go to a mailbox where \Seen is as in the mailbox again. */
+	if (t->user->kind == STORE_CHANGE_RENAME && own_of_mailbox(t->source) != NULL)
+		t->g.seen = own_of_mailbox(t->source)->head->seen;
 	gather_messages(&t->g, b, t->source, uids);
 	roaring_bitmap_free(uids);
 	/* What a MOVE has already moved stays moved (RFC 6851 section 3.3). */

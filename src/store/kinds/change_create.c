@@ -4,12 +4,13 @@
 #include "store/shares.h"
 
 /* The new mailbox, which nobody knows yet, takes over the properties of the one it replaces: all
- * but its id. */
+ * but its id, and that \Seen is each user's own, which begins anew. */
 static void
 inherit_properties(struct store_mailbox *mb, const struct store_mailbox *old)
 {
 	mb->head_properties = properties_ref(old->head_properties);
 	properties_remove(&mb->head_properties, STR(STORE_OBJECT_ID_PROPERTY));
+	properties_remove(&mb->head_properties, STR(STORE_OWN_SEEN_PROPERTY));
 	quota_read_head(mb->account, mb);
 }
 
@@ -150,6 +151,8 @@ create_prepare(struct batch *b, struct store_change *c)
 	if (above != NULL)
 		inherit_rights(mb, above->head_properties);
 	keep_object_id(mb, c);
+	if (own_follows(mb, mb->head_properties))
+		own_become(b, c, mb, &mb->head_properties);
 	mb->properties = properties_ref(mb->head_properties);
 	properties_put_rows(b, mb);
 	c->mailbox_id = mb->id;

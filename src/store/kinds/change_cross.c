@@ -168,7 +168,7 @@ add_window(struct gathered *g, const struct store_message *m, size_t n)
 		struct store_message *to = &g->message[g->count++];
 
 		*to = m[i];
-		flags_bound(&g->bounds, &to->flags);
+		gathered_flags(g, to);
 		for (unsigned w = 0; w < STORE_FLAG_WORDS; w++)
 			g->used.w[w] |= to->flags.w[w];
 	}
@@ -188,7 +188,8 @@ read_messages(struct transfer *t)
 		return TS_NOT_FOUND;
 	if (atomic_load(&lane_of_account(mb->account)->in_doubt))
 		return TS_UNAVAILABLE;
-	t->g = (struct gathered){.bounds = user->bounds, .any_length = user->restoring};
+	t->g = (struct gathered){
+	    .bounds = user->bounds, .any_length = user->restoring, .seen = user->seen};
 	store_mailbox_read_begin(mb);
 	t->hold = store_hold_begin(mb, user->uids != NULL ? user->uids : store_mailbox_uids(mb));
 	t->g.keywords = store_mailbox_keywords(mb);

@@ -49,6 +49,29 @@ set_flags(struct change_delta *cd, const struct store_change *c, const struct st
 	}
 }
 
+static bool
+head_has_own(const struct store_mailbox *mb)
+{
+	return store_properties_count(mb->head_properties) > 0 &&
+	       store_properties_get(mb->head_properties, STR(STORE_OWN_SEEN_PROPERTY)).p != NULL;
+}
+
+/* What the mailbox says about \Seen is nobody's, and stays as it is. */
+static enum ts_err
+leave_seen(struct store_change *c)
+{
+	const uint64_t seen = (uint64_t)1 << STORE_SEEN;
+
+	if (!c->own_split && flag_in_bounds(&c->bounds, STORE_SEEN) &&
+	    (c->mode == STORE_FLAGS_REPLACE || store_flags_has(&c->flags, STORE_SEEN)))
+		return TS_CONDITION;
+	if (!c->bounds.bounded)
+		c->bounds = (struct store_flag_bounds){
+		    .bounded = true, .keywords = true, .system = UINT64_MAX};
+	c->bounds.system &= ~seen;
+	return TS_OK;
+}
+
 enum ts_err
 flags_prepare(struct batch *b, struct store_change *c)
 {
@@ -56,6 +79,8 @@ flags_prepare(struct batch *b, struct store_change *c)
 	struct change_delta cd;
 	struct store_flags flags;
 
+	if (err == TS_OK && head_has_own(c->mailbox))
+		err = leave_seen(c);
 	if (err != TS_OK)
 		return err;
 	delta_begin(&cd, b, c->mailbox);

@@ -2,11 +2,13 @@
 /* OWN: what a user has read in a mailbox of another account. */
 #include "base/mem.h"
 #include "store/kinds/steps_int.h"
+#include "store/shares.h"
 
-struct own_op {                 /* a new value to be published */
-	struct store_own *own;  /* referenced */
-	struct own_seen *value; /* referenced */
-	bool rooted;            /* the header is on disk */
+struct own_op {                        /* a new value to be published */
+	struct store_own *own;         /* referenced */
+	struct own_seen *value;        /* referenced */
+	bool rooted;                   /* the header is on disk */
+	struct store_mailbox *becomes; /* referenced: it becomes so with this; NULL: none */
 };
 
 /* ---- rows ---- */
@@ -143,13 +145,66 @@ retain(struct batch *b, struct store_change *c, struct store_own *own)
 	return TS_OK;
 }
 
+/* The count stays, and is one more: numbers that the user was shown never come again. */
 static enum ts_err
 forget(struct batch *b, struct store_change *c, struct store_own *own)
 {
-	delete_rows(b, own, 0, 0xff);
-	atomic_store(&own->mark, 0);
-	show_own(c, own, own_new(roaring_bitmap_create(), 0), false);
+	struct own_seen *value;
+
+	if (!own->head_rooted && own->head->u == 0 && roaring_bitmap_is_empty(own->head->seen))
+		return TS_OK;
+	value = own_forgotten(own->head, c->own_s);
+	put_all(b, own, value);
+	show_own(c, own, value, true);
 	return TS_OK;
+}
+
+/* ---- a mailbox becomes so ---- */
+
+bool
+own_follows(const struct store_mailbox *mb, const struct store_properties *table)
+{
+	struct str name, value;
+	size_t i;
+
+	if (!mb->account->store->opt.own_seen || store_properties_count(table) == 0 ||
+	    store_properties_get(table, STR(STORE_OWN_SEEN_PROPERTY)).p != NULL)
+		return false;
+	i = store_properties_from(table, STR(STORE_SHARE_PREFIX));
+	if (i == store_properties_count(table))
+		return false;
+	store_properties_at(table, i, &name, &value);
+	return shares_name(name);
+}
+
+/* The messages that are \Seen in the head. */
+static roaring_bitmap_t *
+seen_in_head(struct batch *b, struct store_mailbox *mb)
+{
+	roaring_bitmap_t *uids, *seen;
+	struct head_view v;
+
+	pthread_rwlock_rdlock(&mb->lock);
+	head_view_of(&v, b, mb);
+	uids = head_existing(&v, NULL, false);
+	seen = head_flagged(&v, STORE_SEEN, uids);
+	pthread_rwlock_unlock(&mb->lock);
+	roaring_bitmap_free(uids);
+	return seen;
+}
+
+void
+own_become(struct batch *b, struct store_change *c, struct store_mailbox *mb,
+    struct store_properties **table)
+{
+	struct store_own *own = own_new_of(mb);
+	struct own_seen *value = own_new(seen_in_head(b, mb), mb->head.c.recent_mark);
+
+	properties_put(table, STR(STORE_OWN_SEEN_PROPERTY), STR("1"));
+	put_all(b, own, value);
+	show_own(c, own, value, true);
+	c->priv->own_op->becomes = store_mailbox_ref(mb);
+	store_own_unref(&own);
 }
 
 enum ts_err
@@ -182,9 +237,22 @@ own_op_free(struct store_change *c)
 	struct own_op *op = c->priv->own_op;
 
 	c->priv->own_op = NULL;
+	store_mailbox_unref(&op->becomes);
 	own_unref(&op->value);
 	store_own_unref(&op->own);
 	mem_free(op);
+}
+
+/* Under the lock, so that no read begins with the mailbox's \Seen and ends with the owner's. */
+static void
+become(struct store_mailbox *mb, struct store_own *own)
+{
+	struct store_own *take = store_own_ref(own);
+
+	pthread_rwlock_wrlock(&mb->lock);
+	atomic_store(&mb->has_own, true);
+	own_attach(mb, &take);
+	pthread_rwlock_unlock(&mb->lock);
 }
 
 void
@@ -196,6 +264,8 @@ own_apply(struct batch *b, struct store_change *c)
 	if (op == NULL)
 		return;
 	own_publish(op->own, op->value, op->rooted);
+	if (op->becomes != NULL)
+		become(op->becomes, op->own);
 	watch_notify(op->own->account, STORE_WATCH_OWN);
 	own_op_free(c);
 }

@@ -97,7 +97,7 @@ apply_op(const struct store_property_op *op, struct store_properties **table)
 {
 	struct str old = store_properties_get(*table, op->name);
 
-	if (!store_property_name_ok(op->name) || store_property_is_object_id(op->name))
+	if (!store_property_name_ok(op->name) || store_property_is_reserved(op->name))
 		return TS_INVALID;
 	if (op->must_be_new && old.p != NULL)
 		return TS_EXISTS;
@@ -133,12 +133,13 @@ properties_room(struct store_account *a, const struct store_properties *more)
 	return more == NULL || bytes_of_all(a) + more->bytes <= a->store->opt.property_total;
 }
 
-/* Without the id that a mailbox may have stored there. */
+/* Without those that the store itself put. */
 static size_t
 count_of(const struct store_properties *t)
 {
 	return store_properties_count(t) -
-	       (store_properties_get(t, STR(STORE_OBJECT_ID_PROPERTY)).p != NULL);
+	       (store_properties_get(t, STR(STORE_OBJECT_ID_PROPERTY)).p != NULL) -
+	       (store_properties_get(t, STR(STORE_OWN_SEEN_PROPERTY)).p != NULL);
 }
 
 /* What exceeds a limit already may still shrink. */
@@ -243,6 +244,10 @@ properties_prepare(struct batch *b, struct store_change *c)
 	if (err != TS_OK)
 		return err;
 	err = make_table(c, a, mb, &table);
+	/* Whose \Seen it has been is in its state. */
+	if (err == TS_OK && mb != NULL && table != mb->head_properties && own_follows(mb, table) &&
+	    mb->state == NULL)
+		err = TS_UNAVAILABLE;
 	if (mb != NULL && c->mailbox != NULL && mb->state != NULL)
 		c->modseq = mb->head.c.modseq;
 	if (err != TS_OK || table == *head_of(a, mb)) {
@@ -250,6 +255,10 @@ properties_prepare(struct batch *b, struct store_change *c)
 		return err;
 	}
 	put_changed(b, c, a, mb, table);
+	if (mb != NULL && own_follows(mb, table)) {
+		own_become(b, c, mb, &table);
+		put_row(b, a->id, mb->id, STR(STORE_OWN_SEEN_PROPERTY), STR("1"));
+	}
 	show_table(c, a, mb, table);
 	if (mb != NULL && !c->quiet)
 		raise_modseq(b, c);
@@ -289,6 +298,7 @@ properties_apply(struct batch *b, struct store_change *c)
 	pthread_rwlock_unlock(&a->lock);
 	store_properties_unref(&old);
 	atomic_fetch_add(&a->list_version, 1);
+	own_apply(b, c);
 	watch_notify(a, op->mailbox != NULL ? op->mailbox->id : 0);
 	quota_note(a);
 	prop_op_free(c);
@@ -300,6 +310,7 @@ properties_undo(struct batch *b, struct store_change *c, bool doubt)
 	struct prop_op *op = c->priv->properties;
 	struct store_properties **head;
 
+	own_undo(b, c, doubt);
 	if (op == NULL)
 		return;
 	head = head_of(op->account, op->mailbox);

@@ -4,6 +4,18 @@
 #include "store/kinds/steps_int.h"
 
 void
+gathered_flags(const struct gathered *g, struct store_message *m)
+{
+	const uint64_t seen = (uint64_t)1 << STORE_SEEN;
+
+	if (g->seen != NULL)
+		m->flags.w[0] &= ~seen;
+	if (g->seen != NULL && roaring_bitmap_contains(g->seen, m->uid))
+		m->flags.w[0] |= seen;
+	flags_bound(&g->bounds, &m->flags);
+}
+
+void
 gather_messages(
     struct gathered *g, struct batch *b, struct store_mailbox *source, const roaring_bitmap_t *uids)
 {
@@ -23,7 +35,7 @@ gather_messages(
 
 		if (!head_message(&v, it.current_value, m))
 			continue;
-		flags_bound(&g->bounds, &m->flags);
+		gathered_flags(g, m);
 		for (unsigned w = 0; w < STORE_FLAG_WORDS; w++)
 			g->used.w[w] |= m->flags.w[w];
 		g->count++;

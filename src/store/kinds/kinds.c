@@ -26,7 +26,8 @@ const struct change_kind store_kinds[CHANGE_KINDS] = {
     [INNER_FORGET] = {"transfer, forget", .prepare = forget_prepare},
     [INNER_ENDED] = {"transfer, ended", .prepare = ended_prepare},
 
-    [STORE_CHANGE_CREATE] = {"CREATE", .hold = hold_for_list, .prepare = create_prepare},
+    [STORE_CHANGE_CREATE] = {"CREATE", .hold = hold_for_list, .prepare = create_prepare,
+        .apply = own_apply, .undo = own_undo},
     [STORE_CHANGE_DELETE] = {"DELETE", .hold = hold_for_list, .prepare = delete_prepare},
     [STORE_CHANGE_RENAME] = {"RENAME", .send = rename_send, .hold = rename_hold,
         .prepare = rename_prepare, .ended = rename_ended},

@@ -97,7 +97,12 @@ bool shares_name(struct str property);
 void shares_follow(struct store_change *change, struct store_mailbox *mailbox);
 change_prepare shares_prepare;
 
-/* change_own.c */
+/* change_own.c.  \Seen of the mailbox becomes each user's own: puts the property into the table,
+ * and the owner's rows.  own_follows() returns whether that is needed.  Call own_apply() and
+ * own_undo() as for an OWN. */
+bool own_follows(const struct store_mailbox *mb, const struct store_properties *table);
+void own_become(struct batch *b, struct store_change *c, struct store_mailbox *mb,
+    struct store_properties **table);
 change_prepare own_prepare;
 change_apply own_apply;
 change_undo own_undo;
@@ -123,7 +128,10 @@ struct gathered {
 	size_t read_count, read_cap;
 	uint64_t limit;                  /* opt.copy_memory */
 	struct store_flag_bounds bounds; /* set before; what they exclude is not gathered */
+	const roaring_bitmap_t *seen;    /* set before; not NULL: those that count as \Seen */
 };
+/* A message's flags as they are to be copied. */
+void gathered_flags(const struct gathered *g, struct store_message *m);
 void gather_messages(struct gathered *g, struct batch *b, struct store_mailbox *source,
     const roaring_bitmap_t *uids);
 /* Returns false if one of the change's UIDs does not exist and the change wants all or none. */

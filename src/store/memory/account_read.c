@@ -250,6 +250,7 @@ place_row(struct store_account *a, struct row *row, struct store_mailbox *mb)
 	mailbox_list_counters(mb, &row->counters);
 	mailbox_sum(mb, true);
 	place_properties(&mb->properties, &mb->head_properties, row->properties);
+	own_note(mb);
 	quota_read_head(a, mb);
 	account_make_room(a);
 	e = a->entry[a->entry_count++] = account_entry_new((struct str){row->name, row->n});

@@ -114,6 +114,18 @@ read_counters(struct store_mailbox *mb, struct counters_row *c)
 	return err;
 }
 
+/* After a flush of unknown outcome it may have become so. */
+static enum ts_err
+reload_own(struct store_mailbox *mb)
+{
+	enum ts_err err;
+
+	pthread_mutex_lock(&mb->account->load);
+	err = own_load_of(mb);
+	pthread_mutex_unlock(&mb->account->load);
+	return err;
+}
+
 enum ts_err
 mailbox_reread(struct store_mailbox *mb)
 {
@@ -123,6 +135,8 @@ mailbox_reread(struct store_mailbox *mb)
 
 	if (err == TS_OK)
 		err = mailbox_read(mb->account->store, mb->account->id, mb->id, &c, &state);
+	if (err == TS_OK)
+		err = reload_own(mb);
 	if (err != TS_OK && err != TS_NOT_FOUND && err != TS_DAMAGED)
 		return err;
 
@@ -153,8 +167,10 @@ load_state(struct store_account *account, struct store_mailbox *mb)
 	/* It does not change while it is not loaded. */
 	struct counters_row c = mailbox_listed(mb);
 	struct state *state;
-	enum ts_err err = mailbox_read(account->store, account->id, mb->id, &c, &state);
+	enum ts_err err = own_load_of(mb);
 
+	if (err == TS_OK)
+		err = mailbox_read(account->store, account->id, mb->id, &c, &state);
 	if (err != TS_OK)
 		return err;
 	head_follow(mb, state);

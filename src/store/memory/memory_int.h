@@ -140,6 +140,7 @@ struct store_own {
 	_Atomic bool stale; /* must be read again before it is changed */
 	struct own_seen *head;
 	bool head_rooted;
+	bool inner; /* a mailbox of the account holds it: it has no reference to the account */
 };
 
 struct store_account {
@@ -205,7 +206,24 @@ struct store_mailbox *mailbox_new(struct store_account *account, uint32_t id);
 /* Nobody may have a reference.  Needs account.lock. */
 void mailbox_drop_state(struct store_mailbox *mailbox);
 void mailbox_free(struct store_mailbox *mailbox);
-/* own.c.  Publishes a new value, which must be durable. */
+/* own.c.  The owner's value of a mailbox in which \Seen is each user's own; NULL: it is not so, or
+ * not loaded. */
+static inline struct store_own *
+own_of_mailbox(const struct store_mailbox *mb)
+{
+	return atomic_load(&mb->owners_own);
+}
+/* Sets mb->has_own from its published properties. */
+void own_note(struct store_mailbox *mb);
+/* A mailbox becomes so: returns the owner's value, which is empty and has no rows yet, with a
+ * reference. */
+struct store_own *own_new_of(struct store_mailbox *mb);
+/* The mailbox takes over the reference, unless it has a value already. */
+void own_attach(struct store_mailbox *mb, struct store_own **own);
+/* BLOCKING, with account.load.  Loads and attaches the owner's value if the mailbox needs one. */
+enum ts_err own_load_of(struct store_mailbox *mb);
+void own_detach(struct store_mailbox *mb);
+/* Publishes a new value, which must be durable. */
 void own_publish(struct store_own *own, struct own_seen *value, bool rooted);
 /* Resets the head to what is published. */
 void own_reset_head(struct store_own *own);

@@ -47,6 +47,7 @@ mailbox_drop_state(struct store_mailbox *mb)
 
 	if (mb->state != NULL)
 		atomic_fetch_sub(&store->mailboxes_loaded, 1);
+	own_detach(mb);
 	state_free(&mb->state);
 	store_keywords_unref(&mb->head.keywords);
 	atomic_fetch_sub(&store->state_bytes, mb->counted);

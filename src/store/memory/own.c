@@ -141,8 +141,9 @@ own_free(struct store_own *own)
 	atomic_fetch_sub(&a->store->state_bytes, own->counted);
 	own_unref(&own->published);
 	own_unref(&own->head);
+	if (!own->inner)
+		store_account_unref(&a);
 	mem_free(own);
-	store_account_unref(&a);
 }
 
 struct store_own *
@@ -185,13 +186,30 @@ find_ref(struct store_account *a, const struct own_id *id)
 	return own;
 }
 
+/* Takes over the value. */
+static struct store_own *
+add_own(struct store_account *a, const struct own_id *id, struct own_seen *value_take, bool rooted)
+{
+	struct store_own *own = mem_zalloc(sizeof *own);
+
+	own->id = *id;
+	own->account = store_account_ref(a);
+	own->refs = 1;
+	put_own_value(own, value_take, rooted);
+	own->head = own_ref(own->published);
+	own->head_rooted = rooted;
+	pthread_mutex_lock(&a->owns_mutex);
+	HASH_ADD(hh, a->owns, id, sizeof own->id, own);
+	pthread_mutex_unlock(&a->owns_mutex);
+	return own;
+}
+
 /* Needs account.load. */
 static enum ts_err
 load(struct store_account *a, const struct own_id *id, struct store_own **own_r)
 {
 	uint32_t most = a->store->opt.max_mailboxes, count = 0;
 	struct own_seen *value;
-	struct store_own *own;
 	enum ts_err err = read_own_rows(a->store, a->id, id, &value);
 	bool rooted = value != NULL;
 
@@ -199,19 +217,83 @@ load(struct store_account *a, const struct own_id *id, struct store_own **own_r)
 		err = count_rows(a, most, &count);
 	if (err == TS_OK && count >= most)
 		err = TS_LIMIT;
-	if (err != TS_OK)
-		return err;
-	own = *own_r = mem_zalloc(sizeof *own);
-	own->id = *id;
-	own->account = store_account_ref(a);
-	own->refs = 1;
-	put_own_value(own, rooted ? value : own_new(roaring_bitmap_create(), 0), rooted);
-	own->head = own_ref(own->published);
-	own->head_rooted = rooted;
+	if (err == TS_OK)
+		*own_r =
+		    add_own(a, id, rooted ? value : own_new(roaring_bitmap_create(), 0), rooted);
+	return err;
+}
+
+/* ---- of a mailbox's owner ---- */
+
+void
+own_note(struct store_mailbox *mb)
+{
+	atomic_store(&mb->has_own,
+	    store_properties_count(mb->properties) > 0 &&
+	        store_properties_get(mb->properties, STR(STORE_OWN_SEEN_PROPERTY)).p != NULL);
+}
+
+static struct own_id
+id_of(const struct store_mailbox *mb)
+{
+	return (struct own_id){.owner = mb->account->id, .mailbox = mb->id};
+}
+
+struct store_own *
+own_new_of(struct store_mailbox *mb)
+{
+	struct own_id id = id_of(mb);
+	struct store_own *own = find_ref(mb->account, &id);
+
+	return own != NULL ? own
+	                   : add_own(mb->account, &id, own_new(roaring_bitmap_create(), 0), false);
+}
+
+/* Whoever holds it besides the mailbox is a session or a change of the account, and has a reference
+ * to that; so it needs none, and nobody uses the account because a state is in memory. */
+void
+own_attach(struct store_mailbox *mb, struct store_own **own_take)
+{
+	struct store_account *a = mb->account;
+	struct store_own *own = *own_take, *none = NULL;
+	bool drop;
+
+	if (!atomic_compare_exchange_strong(&mb->owners_own, &none, own)) {
+		store_own_unref(own_take);
+		return;
+	}
+	*own_take = NULL;
 	pthread_mutex_lock(&a->owns_mutex);
-	HASH_ADD(hh, a->owns, id, sizeof own->id, own);
+	drop = !own->inner;
+	own->inner = true;
 	pthread_mutex_unlock(&a->owns_mutex);
-	return TS_OK;
+	if (drop)
+		account_drop(a);
+}
+
+enum ts_err
+own_load_of(struct store_mailbox *mb)
+{
+	struct own_id id = id_of(mb);
+	struct store_own *own;
+	enum ts_err err = TS_OK;
+
+	if (!atomic_load(&mb->has_own) || own_of_mailbox(mb) != NULL)
+		return TS_OK;
+	own = find_ref(mb->account, &id);
+	if (own == NULL)
+		err = load(mb->account, &id, &own);
+	if (err == TS_OK)
+		own_attach(mb, &own);
+	return err;
+}
+
+void
+own_detach(struct store_mailbox *mb)
+{
+	struct store_own *own = atomic_exchange(&mb->owners_own, NULL);
+
+	store_own_unref(&own);
 }
 
 enum ts_err
@@ -296,6 +378,39 @@ take_again(struct store_own *own, struct own_seen *value)
 	own_reset_head(own);
 }
 
+/* Returns a loaded mailbox, with a reference, that needs its owner's value. */
+static struct store_mailbox *
+next_without_own(struct store_account *a)
+{
+	struct store_mailbox *found = NULL;
+
+	pthread_rwlock_rdlock(&a->lock);
+	for (size_t i = 0; i < a->entry_count && found == NULL; i++) {
+		struct store_mailbox *mb = a->entry[i]->pub;
+
+		if (mb != NULL && mb->state != NULL && atomic_load(&mb->has_own) &&
+		    own_of_mailbox(mb) == NULL)
+			found = store_mailbox_ref(mb);
+	}
+	pthread_rwlock_unlock(&a->lock);
+	return found;
+}
+
+static enum ts_err
+attach_missing(struct store_account *a)
+{
+	struct store_mailbox *mb;
+	enum ts_err err = TS_OK;
+
+	while (err == TS_OK && (mb = next_without_own(a)) != NULL) {
+		pthread_mutex_lock(&a->load);
+		err = own_load_of(mb);
+		pthread_mutex_unlock(&a->load);
+		store_mailbox_unref(&mb);
+	}
+	return err;
+}
+
 enum ts_err
 owns_reread(struct store_account *a)
 {
@@ -312,5 +427,5 @@ owns_reread(struct store_account *a)
 		}
 		store_own_unref(&own);
 	}
-	return err;
+	return err == TS_OK ? attach_missing(a) : err;
 }

@@ -23,6 +23,7 @@ fill_info(const struct store_mailbox *mb, const struct entry *e, struct store_ma
 		return;
 	info->id = mb->id;
 	info->use = mb->use;
+	info->own = atomic_load(&mb->has_own);
 	info->properties = mb->properties;
 	if (mb->properties != NULL)
 		object_id_stored(mb->properties, info->object_id);

@@ -81,6 +81,14 @@ store_reader_claim_end(struct store_reader *r)
 		store_mailbox_claim_end(r->mailbox);
 }
 
+struct store_own *
+store_reader_own(const struct store_reader *r)
+{
+	struct store_own *own = own_of(r);
+
+	return own != NULL ? store_own_ref(own) : NULL;
+}
+
 /* ---- messages ---- */
 
 const roaring_bitmap_t *

@@ -71,6 +71,7 @@ kit_open(struct kit *kit, unsigned lanes)
 	unsigned fold = kit->opt.fold_after;
 	const struct engine_class *engine = kit->opt.engine;
 	uint64_t threshold = kit->opt.blob_threshold;
+	bool own_seen = kit->opt.own_seen;
 
 	block_watch();
 	store_options_default(&kit->opt);
@@ -78,6 +79,7 @@ kit_open(struct kit *kit, unsigned lanes)
 	kit->opt.lanes = lanes;
 	kit->opt.wall = wall;
 	kit->opt.own_id = own_id;
+	kit->opt.own_seen = own_seen;
 	if (fold > 0)
 		kit->opt.fold_after = fold;
 	if (threshold > 0)

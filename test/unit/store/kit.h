@@ -26,7 +26,7 @@ struct kit {
 enum ts_err kit_one_account(const struct engine_batch *batch, void *arg);
 
 /* Opens a store with account "ada" on a new disk; lanes 0: everything on a fake loop.  Set engine,
- * fold_after and blob_threshold in kit->opt before if needed. */
+ * fold_after, blob_threshold and own_seen in kit->opt before if needed. */
 void kit_open(struct kit *kit, unsigned lanes);
 /* The same on an image of the disk, or on another disk (taken over). */
 void kit_crash(struct kit *kit);

@@ -81,7 +81,7 @@ restore_some(struct kit *kit)
 static struct engine_mem_disk *
 make(struct store_options *opt_r, struct keys *keys)
 {
-	struct kit kit = {.opt.fold_after = 8, .opt.blob_threshold = 4096};
+	struct kit kit = {.opt.fold_after = 8, .opt.blob_threshold = 4096, .opt.own_seen = true};
 	struct str key, value;
 	struct engine *e;
 	char *text, *big = mem_zalloc(10001);
