@@ -1,22 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Delivery: one LMTP connection to a server with the mem engine, on a fake loop, with users a and
- * b, aliases, and a small limit for messages.  The input is what the client sends.  The byte 0xff
- * is an escape; the next byte says what happens:
- *	p     what was sent so far arrives
- *	b     … a byte at a time
- *	a     a minute passes
- *	w W   the client takes no output any more / everything
- *	u     the next commit's outcome is unknown
- *	f     … finds the disk full
- *	d     the client is gone; it connects anew when it sends again
- *	x     a and b expunge all they have, between two steps of a delivery at will
- *	s     the server goes down, as far as connections are concerned
- * Anything but valid replies of RFC 5321 ends the run, as does anything left at the end.
+ * b, aliases, a group mailbox g into which a may post, and a small limit for messages.  The input
+ *is what the client sends.  The byte 0xff is an escape; the next byte says what happens: p     what
+ *was sent so far arrives b     … a byte at a time a     a minute passes w W   the client takes no
+ *output any more / everything u     the next commit's outcome is unknown f     … finds the disk
+ *full d     the client is gone; it connects anew when it sends again x     a and b expunge all they
+ *have, between two steps of a delivery at will r R   a may no longer post / may again s     the
+ *server goes down, as far as connections are concerned Anything but valid replies of RFC 5321 ends
+ *the run, as does anything left at the end.
  */
 #include <roaring/roaring.h>
 
 #include "auth/alias.h"
+#include "auth/sharing.h"
 #include "base/log.h"
 #include "lmtp_site.h"
 
@@ -38,6 +35,12 @@ add_alias(struct site *site, struct str name, struct str one, struct str two)
 	TS_ASSERT(auth_alias_put(site->auth, &alias, &why) == TS_OK);
 }
 
+static void
+allow(struct lmtp_site *s, bool may)
+{
+	lmtp_site_property(s, "g@example.net", "INBOX", "acl/a@example.net", may ? "p" : NULL);
+}
+
 static struct tls_slot *tls; /* made once */
 
 static void
@@ -51,6 +54,8 @@ site_begin(struct lmtp_site *s)
 	    0, tls);
 	add_alias(s->site, STR("t"), STR("a"), STR("b"));
 	add_alias(s->site, STR("@example.net"), STR("t"), STR("a+Work"));
+	lmtp_site_property(s, "g@example.net", NULL, AUTH_GROUP_MAILBOX, "1");
+	allow(s, true);
 }
 
 /* Lines that begin with three digits and end in CRLF. */
@@ -110,7 +115,9 @@ event(struct lmtp_site *s, struct buf *pending, uint8_t what)
 	if (what == 'x') { /* before the loop runs: between its steps */
 		expunge(s->site, STR("a@example.net"));
 		expunge(s->site, STR("b@example.net"));
-	} else if (what == 'a')
+	} else if (what == 'r' || what == 'R')
+		allow(s, what == 'R');
+	else if (what == 'a')
 		loop_fake_advance(s->site->loop, 60000);
 	else if ((what == 'w' || what == 'W') && s->fake != NULL)
 		stream_fake_set_window(s->fake, what == 'w' ? 0 : SIZE_MAX);

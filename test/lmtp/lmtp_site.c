@@ -54,6 +54,34 @@ lmtp_site_disconnect(struct lmtp_site *s)
 	site_run(s->site);
 }
 
+void
+lmtp_site_property(struct lmtp_site *s, const char *account, const char *mailbox, const char *name,
+    const char *value)
+{
+	struct store_account *a = NULL;
+	struct store_mailbox *mb = NULL;
+	struct store_property_op op = {
+	    .name = str_of(name), .value = str_of(value), .remove = value == NULL};
+	enum ts_err err = store_account_load(s->site->store, str_of(account), true, &a);
+	struct store_change *c;
+
+	/* Loading waits for whoever loads now. */
+	if (err == TS_OK && mailbox != NULL)
+		mb = store_mailbox_find(a, str_of(mailbox), &err);
+	if (err == TS_UNAVAILABLE)
+		err = store_mailbox_load(a, str_of(mailbox), &mb);
+	TS_ASSERT(err == TS_OK);
+	c = store_change_new(a, STORE_CHANGE_PROPERTIES, NULL, NULL, NULL);
+	c->mailbox = mb;
+	c->properties = &op;
+	c->property_count = 1;
+	err = store_submit_wait(c);
+	TS_ASSERT(err == TS_OK || err == TS_UNKNOWN || err == TS_FULL); /* those that are planted */
+	store_change_free(&c);
+	store_mailbox_unref(&mb);
+	store_account_unref(&a);
+}
+
 /* A change left behind by a connection ends on the loop. */
 static void
 settle(struct lmtp_site *s)

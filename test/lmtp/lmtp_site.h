@@ -25,4 +25,8 @@ void lmtp_site_end(struct lmtp_site *s);
 /* Connects; tls: implicit TLS. */
 void lmtp_site_connect(struct lmtp_site *s, bool tls);
 void lmtp_site_disconnect(struct lmtp_site *s);
+/* Sets a property of an account, which is made if it is missing, or (not NULL) of a mailbox; value
+ * NULL: removes it. */
+void lmtp_site_property(struct lmtp_site *s, const char *account, const char *mailbox,
+    const char *name, const char *value);
 #endif

@@ -51,31 +51,11 @@ account_of(struct world *w, const char *name)
 	return account;
 }
 
-/* mailbox NULL: of the account; value NULL: removes it. */
 static void
 property(
     struct world *w, const char *user, const char *mailbox, const char *name, const char *value)
 {
-	struct store_account *account = account_of(w, user);
-	struct store_change *c =
-	    store_change_new(account, STORE_CHANGE_PROPERTIES, NULL, NULL, NULL);
-	struct store_property_op op = {
-	    .name = str_of(name), .value = str_of(value), .remove = value == NULL};
-	struct store_mailbox *mb = NULL;
-	enum ts_err err;
-
-	/* Loading waits for whoever loads now. */
-	if (mailbox != NULL)
-		mb = store_mailbox_find(account, str_of(mailbox), &err);
-	if (mailbox != NULL && mb == NULL)
-		assert_int_equal(store_mailbox_load(account, str_of(mailbox), &mb), TS_OK);
-	c->mailbox = mb;
-	c->properties = &op;
-	c->property_count = 1;
-	assert_int_equal(store_submit_wait(c), TS_OK);
-	store_change_free(&c);
-	store_mailbox_unref(&mb);
-	store_account_unref(&account);
+	lmtp_site_property(&w->s, user, mailbox, name, value);
 }
 
 static void
