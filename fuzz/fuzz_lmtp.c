@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Delivery: one LMTP connection to a server with the mem engine, on a fake loop, with users a and
- * b, aliases, a group mailbox g into which a may post, and a small limit for messages.  The input
- *is what the client sends.  The byte 0xff is an escape; the next byte says what happens: p     what
- *was sent so far arrives b     … a byte at a time a     a minute passes w W   the client takes no
- *output any more / everything u     the next commit's outcome is unknown f     … finds the disk
- *full d     the client is gone; it connects anew when it sends again x     a and b expunge all they
- *have, between two steps of a delivery at will r R   a may no longer post / may again s     the
- *server goes down, as far as connections are concerned Anything but valid replies of RFC 5321 ends
- *the run, as does anything left at the end.
+ * b, aliases, a group mailbox g into which a may post, and a small limit for messages.
+ *
+ * The input is what the client sends.  The byte 0xff is an escape; the next byte says what happens:
+ *	p     what was sent so far arrives
+ *	b     … a byte at a time
+ *	a     a minute passes
+ *	w W   the client takes no output any more / everything
+ *	u     the next commit's outcome is unknown
+ *	f     … finds the disk full
+ *	d     the client is gone; it connects anew when it sends again
+ *	x     a and b expunge all they have, between two steps of a delivery at will
+ *	r R   a may no longer post / may again
+ *	s     the server goes down, as far as connections are concerned
+ * Anything but valid replies of RFC 5321 ends the run, as does anything left at the end.
  */
 #include <roaring/roaring.h>
 
