@@ -183,6 +183,17 @@ def test_postfix_delivers(mx):
     assert mx.postfix.log().count("status=sent (250 2.0.0") == 40
 
 
+def test_mailboxes_of_others(mx):
+    """Their names come through Postfix as they are, quoted or not."""
+    with imap(mx, "bob") as client:
+        client.ok("CREATE Plans")
+        client.ok("SETACL Plans alice p")
+    mx.postfix.send(b"Subject: shared\r\n\r\n", '"alice+Other Users/bob/Plans"@one.example')
+    mx.postfix.send(b"Subject: shared\r\n\r\n", "alice+shared/none/plans@one.example")
+    wait_for(lambda: count(mx, "bob", "Plans") == 1 and count(mx) == 1, 60)
+    assert count(mx, "bob") == 0
+
+
 def test_each_recipient_has_a_result(mx):
     """Two of four get it, the others bounce, and the bounce is delivered, too."""
     mx.postfix.send(b"Subject: to four\r\n\r\n", "bob@one.example", "nobody@one.example", "alice@one.example",
@@ -243,6 +254,7 @@ def test_unknown_recipients_are_refused_at_once():
         for unknown in ("nobody@one.example", "alice@two.example", "bob@one.example"):
             assert "550" in wait_for(lambda to=unknown: refused(postfix, to, 550), 60)
         assert refused(postfix, "someone@elsewhere.example", 554)  # not a relay
+        assert refused(postfix, '"alice+shared/bob@two.example/x"@one.example', 554)  # nor for an @ in quotes
         for known in ("alice@one.example", "alice+lists@one.example", "bob@two.example", "team@two.example"):
             wait_for(lambda to=known: refused(postfix, to, 250), 60)
         assert count(server) == 0  # a query is not a message
