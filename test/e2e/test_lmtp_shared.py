@@ -178,8 +178,16 @@ def test_drop_box(site):
             assert client.run(command)[-1].split(b" ", 1)[1].startswith(b"NO [NOPERM]"), command
     assert count(site, "bob Plans") == 3
     with site.login("bob", "pw") as client:
+        client.ok("SETACL Plans alice i")
+    with site.login("alice", "pw") as client:  # nor does the list show it
+        client.ok(f"APPEND {name} {{4+}}\r\nx: y")
+        assert client.ok('LIST "" "Other Users/*"')[-1].split(b" ")[1] == b"OK"
+        assert b"Plans" not in b"".join(client.ok('LIST "" "*"'))
+        assert client.run(f"SELECT {name}")[-1].split(b" ", 1)[1].startswith(b"NO [NONEXISTENT]")
+    goes(site, '"alice+other users/bob/plans"', to="alice INBOX")
+    with site.login("bob", "pw") as client:
         client.ok("SELECT Plans")
-        assert client.ok("SEARCH ALL")[0] == b"* SEARCH 1 2 3"
+        assert client.ok("SEARCH ALL")[0] == b"* SEARCH 1 2 3 4"
 
 
 ODD = ["alice+shared", "alice+shared/", "alice+shared//", "alice+shared///", "alice+/shared/support/orders",
