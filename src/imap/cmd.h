@@ -52,8 +52,8 @@ struct imap_cmd {
 	bool upload_waits;            /* waiting for an upload to finish */
 	bool waits_for_errands;       /* private: cmd_end_errands(): waits for some to end */
 	bool ends_errands;            /* private: no more can begin */
-	void *reach;               /* private: imap/place/shared.h */
-	struct imap_open *opening; /* private: cmd_open_mailbox() */
+	void *reach;                  /* private: imap/place/shared.h */
+	struct imap_open *opening;    /* private: cmd_open_mailbox() */
 	const struct imap_step *next; /* private: after change, timer, input, errands */
 	bool running, yielded;   /* private: inside a step; waits for its turn or for drained() */
 	bool midway;             /* the output ends inside a response: only its rest may follow */
@@ -210,11 +210,13 @@ struct imap_open {
 	struct str name;
 	struct str *given;
 	struct store_mailbox *mailbox;
+	struct store_own
+	    *own;        /* the user's own \Seen there, if it is somebody else's (store/reader.h) */
 	unsigned rights; /* all that the login has there */
 	enum ts_err err;
 	unsigned missing; /* for TS_DENIED: the missing ones */
 	/* private: what the name refers to, and what comes then */
-	struct store_account *account;
+	struct store_account *account, *user;
 	struct str in_account;
 	unsigned needed;
 	bool foreign;

@@ -39,6 +39,7 @@
 #include "wire/cmd/fetch.h"
 #include "wire/cmd/search.h"
 
+struct store_reader;
 struct imap_box;
 struct imap_cmd;
 struct imap_conn;
@@ -239,7 +240,8 @@ struct imap_search_key {
 	/* choose: decides by sets, on the loop, during a read of the mailbox
 	 * (store_mailbox_read_begin()): returns the UIDs of the view that match; the engine frees
 	 * them. */
-	roaring_bitmap_t *(*choose)(const struct wire_key *key, const struct imap_box *box);
+	roaring_bitmap_t *(*choose)(const struct wire_key *key, const struct imap_box *box,
+	    const struct store_reader *reader);
 };
 
 struct imap_found { /* what a SEARCH or SORT found */
@@ -320,6 +322,7 @@ struct imap_list_return { /* an option after RETURN: what to send about a name *
 	 * that the login may not select. */
 	void (*print)(struct imap_cmd *cmd, const struct imap_listed *mailbox, const void *kept);
 	bool closed;
+	bool counters; /* print() uses the mailbox's counters */
 };
 
 /* ---- parameters of SELECT and EXAMINE, and of CREATE */

@@ -52,6 +52,7 @@
 #include "net/work.h"
 #include "sasl/mech.h"
 #include "store/quota.h"
+#include "store/reader.h"
 #include "store/store.h"
 #include "wire/frame.h"
 #include "wire/response.h"
@@ -275,8 +276,10 @@ struct imap_box {
 	struct arena *arena;
 	const struct imap_registry *reg;
 	struct store_mailbox *mailbox;
-	uint64_t serial; /* like that of a turn */
+	struct store_reader reader; /* of it, for this user; own is referenced */
+	uint64_t serial;            /* like that of a turn */
 	struct store_watch *watch;
+	struct store_watch *own_watch; /* on the user's own \Seen; NULL: it needs none */
 	/* Due: the watch fired, or the last imap_sync() did not tell everything. */
 	struct imap_teller teller;
 	unsigned rights;      /* of enum auth_right, for this login; imap_rights_ask() */
@@ -393,9 +396,10 @@ struct imap_selected {
 	uint32_t unseen; /* UID of the first message without \Seen; 0: none */
 	struct imap_keywords keywords;
 };
-/* Selects a mailbox: takes over the reference to it.  rights: what the login has on it. */
-struct imap_box *imap_box_open(struct imap_conn *conn, struct store_mailbox *mailbox,
-    struct str name, unsigned rights, bool read_only, struct imap_selected *selected_r);
+/* Selects an open mailbox.  It takes references of its own. */
+struct imap_open;
+struct imap_box *imap_box_open(struct imap_conn *conn, const struct imap_open *open, bool read_only,
+    struct imap_selected *selected_r);
 void imap_box_free(struct imap_conn *conn);
 
 /* Returns the connection's out buffer, and prepares what goes with it. */

@@ -10,8 +10,8 @@
  *	seen = store_own_seen(own);                                     any thread
  *	... own_unseen(seen, uids), own_modseqs(seen, …), own_unref(&seen) ...
  *
- * Combine a value with a read of the mailbox only if the mailbox's MODSEQ is of the same moment:
- * take the value first, then read the mailbox.
+ * Read a mailbox for a user with reader.h, which takes the value and the mailbox's state as of one
+ * moment.
  *
  * An account has such rows for at most opt.max_mailboxes mailboxes.  They go with the account, and
  *after a start if their mailbox no longer exists.

@@ -25,7 +25,10 @@ struct own_seen;
 struct store_reader {
 	struct store_mailbox *mailbox; /* neither of these is referenced */
 	struct store_own *own; /* the user's (own.h); NULL: the user's account has the mailbox */
-	struct own_seen *seen; /* private: the value, during a read; NULL: as in the mailbox */
+	/* Private, during a read: the value (NULL: as in the mailbox), and the highest MODSEQ of
+	 * the mailbox whose number may be shown. */
+	struct own_seen *seen;
+	uint64_t cap;
 };
 
 /* Whether \Seen in this mailbox is each user's own.  Once it is, it stays so. */

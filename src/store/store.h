@@ -660,7 +660,7 @@ struct store_change {
 	/* APPEND FLAGS EXPUNGE RAISE: the mailbox.  COPY MOVE: the target.  CREATE: the one to
 	 * replace, or NULL.  PROPERTIES: their mailbox. */
 	struct store_mailbox *mailbox;
-	struct store_mailbox *source; /* COPY MOVE; RENAME of INBOX */
+	struct store_mailbox *source; /* COPY MOVE OWN; RENAME of INBOX */
 
 	/* APPEND: all or none (RFC 3502) */
 	struct store_append_item *items;
@@ -730,11 +730,11 @@ struct store_change {
 	size_t property_count;
 	bool quiet;
 
-	/* OWN (own.h), on the user's account: marks `uids` read or unread by `mode`.  Results are
-	 * modseq, as shown to the user, and affected. */
+	/* OWN (own.h), on the user's account: marks `uids` read or unread by `mode`, in the mailbox
+	 * `source`.  Results are modseq, as shown to the user, and affected. */
 	struct store_own *own;
-	int own_kind; /* enum store_own_kind */
-	uint64_t own_s;
+	int own_kind;   /* enum store_own_kind */
+	uint64_t own_s; /* without `source`: the mailbox's own MODSEQ */
 
 	/* results */
 	enum ts_err err;

@@ -276,6 +276,7 @@ site_new(const struct site_options *options)
 
 	site->disk = options->disk != NULL ? options->disk : engine_mem_disk_new();
 	store_options_default(&so);
+	so.own_seen = true;
 	so.engine = &engine_mem_class;
 	so.engine_options.own = site->disk;
 	so.lanes = options->lanes;

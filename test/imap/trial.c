@@ -121,10 +121,11 @@ read_number(struct wire_in *in, struct wire_key *key)
 }
 
 static roaring_bitmap_t *
-choose(const struct wire_key *key, const struct imap_box *box)
+choose(const struct wire_key *key, const struct imap_box *box, const struct store_reader *reader)
 {
 	roaring_bitmap_t *uids = roaring_bitmap_copy(box->uids);
 
+	(void)reader;
 	keep_multiples(uids, key->number > 0 ? (uint32_t)key->number : 1);
 	return uids;
 }

@@ -37,8 +37,8 @@ drop_silent(const struct imap_box *box, roaring_bitmap_t *changed)
 	 * locked. */
 	mine = roaring_bitmap_create();
 	later = roaring_bitmap_create();
-	store_mailbox_changed_since(box->mailbox, box->silent_modseq - 1, mine);
-	store_mailbox_changed_since(box->mailbox, box->silent_modseq, later);
+	store_reader_changed_since(&box->reader, box->silent_modseq - 1, mine);
+	store_reader_changed_since(&box->reader, box->silent_modseq, later);
 	roaring_bitmap_andnot_inplace(mine, later);
 	roaring_bitmap_and_inplace(mine, box->silent);
 	roaring_bitmap_andnot_inplace(changed, mine);
@@ -52,13 +52,13 @@ read_changes(const struct imap_box *box, struct look *l)
 {
 	const roaring_bitmap_t *now = store_mailbox_uids(box->mailbox);
 
-	l->modseq = store_mailbox_modseq(box->mailbox);
+	l->modseq = store_reader_modseq(&box->reader);
 	if (l->modseq == box->modseq)
 		return;
 	l->fresh = roaring_bitmap_andnot(now, box->uids);
 	l->gone = roaring_bitmap_andnot(box->uids, now);
 	l->changed = roaring_bitmap_copy(box->pending);
-	store_mailbox_changed_since(box->mailbox, box->modseq, l->changed);
+	store_reader_changed_since(&box->reader, box->modseq, l->changed);
 	/* EXISTS reports new messages; the client asks for their flags. */
 	roaring_bitmap_and_inplace(l->changed, box->uids);
 	drop_silent(box, l->changed);
@@ -81,9 +81,9 @@ static void
 look_at_mailbox(struct imap_box *box, struct look *l)
 {
 	*l = (struct look){.fresh = NULL};
-	store_mailbox_read_begin(box->mailbox);
+	store_reader_begin(&box->reader);
 	read_changes(box, l);
-	store_mailbox_read_end(box->mailbox);
+	store_reader_end(&box->reader);
 	if (l->fresh == NULL || roaring_bitmap_is_empty(l->fresh))
 		return;
 	forget_look(l);
@@ -217,16 +217,17 @@ imap_print_fetch_flags(struct imap_conn *conn, const roaring_bitmap_t *set, uint
     unsigned what, uint64_t *told)
 {
 	const struct imap_box *box = imap_box(conn);
+	struct store_reader reader = box->reader;
 	const struct buf *out = imap_out(conn);
 	struct imap_keywords keywords = {NULL, false};
 	struct store_message msgs[WINDOW];
 	size_t n, i, before = out->n;
 
 	do {
-		store_mailbox_read_begin(box->mailbox);
-		n = store_mailbox_window(box->mailbox, set, from, msgs, WINDOW);
+		store_reader_begin(&reader);
+		n = store_reader_window(&reader, set, from, msgs, WINDOW);
 		imap_read_keywords(box, &keywords);
-		store_mailbox_read_end(box->mailbox);
+		store_reader_end(&reader);
 		if (n > 0 && (what & IMAP_PRINT_FLAGS) != 0)
 			imap_tell_keywords(conn, &keywords);
 		for (i = 0; i < n && (i == 0 || out->n - before < IMAP_PRINT_BYTES); i++)

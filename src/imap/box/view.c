@@ -130,18 +130,18 @@ uint32_t
 imap_box_claim_begin(struct imap_box *box)
 {
 	if (box->recents && !box->read_only)
-		return store_mailbox_claim_begin(box->mailbox);
-	store_mailbox_read_begin(box->mailbox);
-	return box->recents ? store_mailbox_recent_mark(box->mailbox) : UINT32_MAX;
+		return store_reader_claim_begin(&box->reader);
+	store_reader_begin(&box->reader);
+	return box->recents ? store_reader_recent_mark(&box->reader) : UINT32_MAX;
 }
 
 void
 imap_box_claim_end(struct imap_box *box)
 {
 	if (box->recents && !box->read_only)
-		store_mailbox_claim_end(box->mailbox);
+		store_reader_claim_end(&box->reader);
 	else
-		store_mailbox_read_end(box->mailbox);
+		store_reader_end(&box->reader);
 }
 
 void

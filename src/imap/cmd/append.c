@@ -8,6 +8,7 @@
  * are finished (summaries made, large files flushed), one change takes all or none of them.
  */
 #include "wire/cmd/append.h"
+#include "imap/common/seen.h"
 #include "imap/common/surrogate.h"
 #include "imap/hide.h"
 #include "imap/place/rights.h"
@@ -32,6 +33,7 @@ struct append {
 	uint64_t bytes;           /* announced so far, without the message that is being parsed */
 	enum ts_err err;
 	bool opened, has_nul;
+	struct str code;                     /* of the OK */
 	const struct imap_append_data *data; /* of the message announced; NULL: as it is */
 };
 
@@ -287,17 +289,51 @@ static const struct imap_step segment_step = {"append-segment", append_segment};
 /* ---- when everything is there */
 
 static enum imap_next
-append_done(struct imap_cmd *cmd)
+append_ok(struct imap_cmd *cmd)
 {
 	const struct append *ap = cmd->state;
+
+	if (cmd->change->err != TS_OK)
+		return cmd_change_err(cmd, cmd->change);
+	imap_tell_name(cmd, ap->parser.given, ap->open.name, 0);
+	return cmd_ok_code(cmd, ap->code, "Appended");
+}
+
+/* Returns the new messages that the user has read already, as far as the rights go. */
+static roaring_bitmap_t *
+appended_seen(const struct append *ap, const struct store_change *change)
+{
+	roaring_bitmap_t *uids = roaring_bitmap_create();
+	uint32_t uid = change->first_uid;
+
+	for (const struct item *i = ap->first; i != NULL; i = i->next, uid++)
+		if ((i->message.flags.system & WIRE_FLAG_SEEN) != 0 &&
+		    (ap->open.rights & AUTH_RIGHT_SEEN) != 0)
+			roaring_bitmap_add(uids, uid);
+	return uids;
+}
+
+static enum imap_next
+append_done(struct imap_cmd *cmd)
+{
+	static const struct imap_step ok = {"append-ok", append_ok};
+	struct append *ap = cmd->state;
+	struct store_reader reader = imap_open_reader(&ap->open);
 	struct store_change *change = cmd->change;
+	roaring_bitmap_t *seen;
 
 	if (change->err == TS_NOT_FOUND)
 		return cmd_no_target(cmd, ap->open.name);
 	if (change->err != TS_OK)
 		return cmd_change_err(cmd, change);
-	imap_tell_name(cmd, ap->parser.given, ap->open.name, 0);
-	return cmd_ok_code(cmd, cmd_code_of(cmd, cmd->conn->server->reg.appended), "Appended");
+	ap->code = cmd_code_of(cmd, cmd->conn->server->reg.appended);
+	seen = appended_seen(ap, change);
+	if (roaring_bitmap_is_empty(seen)) {
+		roaring_bitmap_free(seen);
+		return append_ok(cmd);
+	}
+	change = imap_seen_change(cmd, &reader, seen, STORE_FLAGS_ADD);
+	return change != NULL ? cmd_change(cmd, change, &ok) : append_ok(cmd);
 }
 
 static enum imap_next

@@ -9,6 +9,7 @@
  * at the first read exists until the tagged reply.
  */
 #include "imap/common/render.h"
+#include "imap/common/seen.h"
 #include "imap/common/surrogate.h"
 #include "imap/hide.h"
 #include "imap/log/audit.h"
@@ -87,16 +88,18 @@ fill_window(struct fetch *f)
 {
 	struct store_message records[IMAP_RENDER_WINDOW];
 	struct imap_render *r = &f->render;
+	struct store_reader reader = r->box->reader;
 
 	imap_render_next_window(r);
-	store_mailbox_read_begin(r->mailbox);
-	r->count = r->hold != NULL
-	               ? store_hold_window(r->hold, NULL, f->from, records, r->window)
-	               : store_mailbox_window(r->mailbox, f->uids, f->from, records, r->window);
+	store_reader_begin(&reader);
+	r->count =
+	    r->hold != NULL
+	        ? store_reader_hold_window(&reader, r->hold, NULL, f->from, records, r->window)
+	        : store_reader_window(&reader, f->uids, f->from, records, r->window);
 	need_more(f, records);
 	if (r->keywords != NULL)
 		imap_read_keywords(r->box, r->keywords);
-	store_mailbox_read_end(r->mailbox);
+	store_reader_end(&reader);
 	for (size_t i = 0; i < r->count; i++)
 		r->messages[i].record = records[i];
 	number_window(f);
@@ -239,12 +242,17 @@ static const struct imap_step window_step = {"fetch-window", fetch_window};
 static const struct imap_step job_step = {"fetch-render", fetch_job};
 static const struct imap_step rendered_step = {"fetch-rendered", fetch_rendered};
 
+static enum imap_next begin_windows(struct imap_cmd *cmd);
+
 /* A full disk refuses \Seen, but not reading. */
 static enum imap_next
 fetch_seen(struct imap_cmd *cmd)
 {
+	static const struct imap_step again = {"fetch-windows", begin_windows};
 	struct fetch *f = cmd->state;
 
+	if (cmd->change->err == TS_CONDITION) /* \Seen became the user's own meanwhile */
+		return cmd_goto(cmd, &again);
 	if (cmd->change->err != TS_OK && cmd->change->err != TS_FULL)
 		return cmd_err(cmd, cmd->change->err);
 	if (cmd->change->err == TS_OK && cmd->change->affected != NULL)
@@ -481,22 +489,39 @@ log_items(const struct imap_cmd *cmd, const struct fetch *f)
 	}
 }
 
-/* Holds the messages; returns those that are not \Seen yet. */
+/* Holds the messages; returns those that are not \Seen yet, and whether that is the user's own. */
 static roaring_bitmap_t *
-hold_messages(struct fetch *f)
+hold_messages(struct fetch *f, bool *own_r)
 {
-	struct store_mailbox *mailbox = f->render.mailbox;
+	struct store_reader reader = f->render.box->reader;
 	const roaring_bitmap_t *seen;
 	roaring_bitmap_t *unseen;
 
-	store_mailbox_read_begin(mailbox);
-	f->render.hold = store_hold_begin(mailbox, f->uids);
-	seen = store_mailbox_flagged(mailbox, STORE_SEEN);
+	store_reader_begin(&reader);
+	if (f->render.hold == NULL)
+		f->render.hold = store_hold_begin(reader.mailbox, f->uids);
+	seen = store_reader_flagged(&reader, STORE_SEEN);
 	unseen = roaring_bitmap_copy(store_hold_uids(f->render.hold));
 	if (seen != NULL)
 		roaring_bitmap_andnot_inplace(unseen, seen);
-	store_mailbox_read_end(mailbox);
+	*own_r = store_reader_is_own(&reader);
+	store_reader_end(&reader);
 	return unseen;
+}
+
+static struct store_change *
+seen_change(struct imap_cmd *cmd, roaring_bitmap_t *unseen_take, bool own)
+{
+	struct imap_box *box = imap_box(cmd->conn);
+	struct store_change *change;
+
+	if (own)
+		return imap_seen_change(cmd, &box->reader, unseen_take, STORE_FLAGS_ADD);
+	change = cmd_change_of(cmd, STORE_CHANGE_FLAGS, box->mailbox);
+	change->uids = unseen_take;
+	change->mode = STORE_FLAGS_ADD;
+	store_flags_set(&change->flags, STORE_SEEN);
+	return change;
 }
 
 static enum imap_next
@@ -504,23 +529,18 @@ begin_windows(struct imap_cmd *cmd)
 {
 	static const struct imap_step seen_step = {"fetch-seen", fetch_seen};
 	struct fetch *f = cmd->state;
-	struct imap_box *box = imap_box(cmd->conn);
-	struct store_change *change;
 	roaring_bitmap_t *unseen;
+	bool own;
 
 	if (!f->sets_seen && f->needs == 0 &&
 	    roaring_bitmap_get_cardinality(f->uids) <= f->render.window)
 		return cmd_goto(cmd, &window_step); /* one read gets everything */
-	unseen = hold_messages(f);
+	unseen = hold_messages(f, &own);
 	if (!f->sets_seen || roaring_bitmap_is_empty(unseen)) {
 		roaring_bitmap_free(unseen);
 		return cmd_goto(cmd, &window_step);
 	}
-	change = cmd_change_of(cmd, STORE_CHANGE_FLAGS, box->mailbox);
-	change->uids = unseen;
-	change->mode = STORE_FLAGS_ADD;
-	store_flags_set(&change->flags, STORE_SEEN);
-	return cmd_change(cmd, change, &seen_step);
+	return cmd_change(cmd, seen_change(cmd, unseen, own), &seen_step);
 }
 
 /* Prints the responses of modifiers that precede the messages. */

@@ -20,6 +20,7 @@
  * both names or neither, one that was made or deleted may show or not.
  */
 
+#include "imap/common/seen.h"
 #include "imap/common/status.h"
 #include "imap/hide.h"
 #include "imap/place/rights.h"
@@ -40,9 +41,10 @@ struct row {
 	unsigned attrs; /* WIRE_ATTR_* */
 	unsigned marks; /* enum marks */
 	unsigned childinfo;
-	struct store_account *account;         /* has the mailbox, if there is one */
-	unsigned rights;                       /* the login's, if there is a mailbox */
-	const struct store_mailbox_info *info; /* for a row that prints; without its name */
+	struct store_account *account;   /* has the mailbox, if there is one */
+	unsigned rights;                 /* the login's, if there is a mailbox */
+	struct store_mailbox_info *info; /* for a row that prints; without its name */
+	bool counted;                    /* its counters are the user's */
 };
 
 enum marks {
@@ -521,6 +523,74 @@ print_row(struct imap_cmd *cmd, const struct list *l, const struct row *row)
 	}
 }
 
+/* ---- counters of mailboxes in which \Seen is each user's own */
+
+struct counting {
+	struct list *list;
+	struct row *row;
+	struct store_account *account, *user;
+	struct str name; /* in the account */
+	struct store_counters counters;
+	enum ts_err err;
+};
+
+/* Returns whether they must be counted for this user before the row is printed. */
+static bool
+wants_count(const struct list *l, const struct row *row)
+{
+	const unsigned shown = EXISTS | MEETS;
+
+	if (row->info == NULL || !row->info->own || row->counted ||
+	    (row->marks & (shown | CLOSED)) != shown)
+		return false;
+	for (size_t i = 0; i < l->return_count; i++)
+		if (l->returns[i].row->counters)
+			return true;
+	return false;
+}
+
+static enum work_end
+count_run(struct imap_job *job)
+{
+	struct counting *c = job->state;
+
+	c->err = imap_count_own(c->user, c->account, c->name, &c->counters);
+	return WORK_DONE;
+}
+
+static enum imap_next
+list_counted(struct imap_cmd *cmd)
+{
+	static const struct imap_step print = {"list-print", list_print};
+	struct counting *c = cmd->state;
+	struct list *l = c->list;
+
+	cmd->state = l;
+	c->row->counted = true;
+	/* It went, or cannot be read now: what the list said stays. */
+	if (c->err == TS_OK)
+		c->row->info->counters = c->counters;
+	return cmd_goto(cmd, &print);
+}
+
+static enum imap_next
+count_row(struct imap_cmd *cmd, struct list *l, struct row *row)
+{
+	static const struct imap_step counted = {"list-counted", list_counted};
+	struct counting *c = arena_new_object(l->walk, struct counting);
+	struct imap_place own;
+	struct str account;
+
+	imap_place_own(imap_login(cmd->conn), row->name, &own);
+	*c = (struct counting){
+	    .list = l, .row = row, .account = row->account, .user = own.account, .name = row->name};
+	if (row->account != own.account)
+		(void)auth_space_split(
+		    imap_login(cmd->conn)->sharing->options, row->name, false, &account, &c->name);
+	cmd->state = c;
+	return cmd_job(cmd, WORK_SHORT, count_run, c, &counted);
+}
+
 static enum imap_next
 list_print(struct imap_cmd *cmd)
 {
@@ -529,6 +599,8 @@ list_print(struct imap_cmd *cmd)
 	while (l->printing != NULL) {
 		struct row *row = l->printing;
 
+		if (wants_count(l, row))
+			return count_row(cmd, l, row);
 		l->printing = row->next;
 		if (l->lsub ? choose_lsub(row) : choose(l, row))
 			print_row(cmd, l, row);
@@ -819,11 +891,36 @@ cmd_lsub(struct imap_cmd *cmd)
 struct status {
 	struct wire_status args;
 	struct imap_status_items items;
+	struct imap_open open;
 };
+
+static enum imap_next
+status_opened(struct imap_cmd *cmd)
+{
+	struct status *s = cmd->state;
+	struct store_mailbox_info info;
+	struct imap_place place;
+	struct store_reader reader;
+	unsigned missing;
+	enum ts_err err;
+
+	if (s->open.mailbox == NULL)
+		return cmd_open_err(cmd, &s->open);
+	if (!imap_mailbox_place(imap_login(cmd->conn), s->args.mailbox, AUTH_RIGHT_READ, &place,
+	        &info, &err, &missing))
+		return cmd_err(cmd, TS_NOT_FOUND);
+	reader = imap_open_reader(&s->open);
+	store_reader_begin(&reader);
+	store_reader_counters(&reader, &info.counters);
+	store_reader_end(&reader);
+	imap_status_print(cmd->conn, s->args.mailbox, place.account, &info, &s->items);
+	return cmd_ok(cmd, "Done");
+}
 
 static enum imap_next
 status_reached(struct imap_cmd *cmd)
 {
+	static const struct imap_step opened = {"status-opened", status_opened};
 	struct status *s = cmd->state;
 	struct store_mailbox_info info;
 	struct imap_place place;
@@ -836,6 +933,10 @@ status_reached(struct imap_cmd *cmd)
 	        &info, &err, &missing))
 		return err == TS_DENIED ? cmd_no_right(cmd, missing)
 		                        : cmd_no(cmd, "NONEXISTENT", "No such mailbox");
+	if (info.own) { /* nobody's counters are in the list */
+		s->open.name = s->args.mailbox;
+		return cmd_open_mailbox(cmd, &s->open, AUTH_RIGHT_READ, &opened);
+	}
 	imap_status_print(cmd->conn, s->args.mailbox, place.account, &info, &s->items);
 	return cmd_ok(cmd, "Done");
 }

@@ -5,6 +5,7 @@
  * 4).
  */
 #include "imap/common/copy.h"
+#include "imap/common/seen.h"
 #include "imap/hide.h"
 #include "imap/place/rights.h"
 
@@ -22,6 +23,14 @@ struct store_cmd {
 	roaring_bitmap_t *uids;       /* the messages requested; freed with the command */
 	uint64_t told;                /* the view's MODSEQ when the change was submitted */
 	bool partly;                  /* some of the changes requested are not permitted */
+	/* Where \Seen is the user's own (imap/common/seen.h): */
+	bool own, marks;
+	bool checks;                /* UNCHANGEDSINCE */
+	enum store_flag_mode mark;  /* add or remove it */
+	uint64_t prior;             /* the highest of these messages then, as shown */
+	roaring_bitmap_t *asked;    /* NULL, or those that are to be changed */
+	roaring_bitmap_t *failed;   /* NULL, or those that UNCHANGEDSINCE refuses */
+	roaring_bitmap_t *affected; /* NULL, or those whose other flags were changed */
 	/* printing */
 	const roaring_bitmap_t *answer; /* the messages to print */
 	unsigned what;                  /* enum imap_print */
@@ -109,15 +118,12 @@ keep_silent(struct imap_box *box, const struct store_change *change, uint64_t to
 }
 
 static enum imap_next
-after_store(struct imap_cmd *cmd)
+answer_store(struct imap_cmd *cmd)
 {
 	static const struct imap_step print = {"store-print", print_stored};
 	static const struct imap_step modseqs = {"store-modseqs", print_modseqs};
 	struct store_cmd *s = cmd->state;
-	struct store_change *change = cmd->change;
 
-	if (change->err != TS_OK)
-		return cmd_change_err(cmd, change);
 	s->what = cmd->uid ? IMAP_PRINT_UID : 0;
 	/* A client that asked for silence and got less must see the actual flags. */
 	if (!s->args.silent || s->partly) {
@@ -125,11 +131,112 @@ after_store(struct imap_cmd *cmd)
 		s->answer = s->uids;
 		return cmd_goto(cmd, &print);
 	}
-	keep_silent(imap_box(cmd->conn), change, s->told);
+	keep_silent(imap_box(cmd->conn), cmd->change, s->told);
 	if (!imap_dialect(cmd->conn)->condstore)
 		return stored(cmd, false);
 	s->answer = answered_by_modseq(cmd);
 	return cmd_goto(cmd, &modseqs);
+}
+
+static enum imap_next submit_store(struct imap_cmd *cmd);
+
+static enum imap_next
+after_store(struct imap_cmd *cmd)
+{
+	static const struct imap_step again = {"store-again", submit_store};
+
+	if (cmd->change->err == TS_CONDITION) /* \Seen became the user's own meanwhile */
+		return cmd_goto(cmd, &again);
+	if (cmd->change->err != TS_OK)
+		return cmd_change_err(cmd, cmd->change);
+	return answer_store(cmd);
+}
+
+/* ---- STORE where \Seen is the user's own: what everybody sees first, then \Seen */
+
+static void
+or_into(roaring_bitmap_t **set, const roaring_bitmap_t *more)
+{
+	if (more == NULL)
+		return;
+	if (*set == NULL)
+		*set = roaring_bitmap_create();
+	roaring_bitmap_or_inplace(*set, more);
+}
+
+/* Makes the last change say what both did, in the user's numbers. */
+static void
+add_both(struct imap_cmd *cmd)
+{
+	struct store_cmd *s = cmd->state;
+	struct store_change *change = cmd->change;
+	struct store_reader reader = imap_box(cmd->conn)->reader;
+
+	or_into(&s->failed, change->failed);
+	or_into(&s->affected, change->affected);
+	if (change->failed != NULL)
+		roaring_bitmap_free(change->failed);
+	if (change->affected != NULL)
+		roaring_bitmap_free(change->affected);
+	change->failed = s->failed;
+	change->affected = s->affected;
+	s->failed = s->affected = NULL;
+	if (change->kind != STORE_CHANGE_OWN) {
+		store_reader_begin(&reader);
+		change->modseq = store_reader_shown(&reader, change->modseq);
+		change->prior_modseq = store_reader_shown(&reader, change->prior_modseq);
+		store_reader_end(&reader);
+	}
+	if (change->prior_modseq < s->prior)
+		change->prior_modseq = s->prior;
+}
+
+static enum imap_next
+marked(struct imap_cmd *cmd)
+{
+	struct store_cmd *s = cmd->state;
+
+	if (cmd->change->err != TS_OK)
+		return cmd_change_err(cmd, cmd->change);
+	cmd->change->check_unchanged = s->checks;
+	add_both(cmd);
+	return answer_store(cmd);
+}
+
+/* The messages that are not refused. */
+static roaring_bitmap_t *
+passed(const struct store_cmd *s)
+{
+	return s->failed != NULL ? roaring_bitmap_andnot(s->asked, s->failed)
+	                         : roaring_bitmap_copy(s->asked);
+}
+
+static enum imap_next
+mark_own(struct imap_cmd *cmd)
+{
+	static const struct imap_step done = {"store-marked", marked};
+	struct store_cmd *s = cmd->state;
+
+	return cmd_change(
+	    cmd, imap_seen_change(cmd, &imap_box(cmd->conn)->reader, passed(s), s->mark), &done);
+}
+
+static enum imap_next
+flags_stored(struct imap_cmd *cmd)
+{
+	static const struct imap_step mark = {"store-mark", mark_own};
+	struct store_cmd *s = cmd->state;
+	struct store_change *change = cmd->change;
+
+	if (change->err != TS_OK)
+		return cmd_change_err(cmd, change);
+	if (!s->marks) {
+		add_both(cmd);
+		return answer_store(cmd);
+	}
+	or_into(&s->failed, change->failed);
+	or_into(&s->affected, change->affected);
+	return cmd_goto(cmd, &mark);
 }
 
 /* RFC 4314 section 4: returns the rights for a STORE of these flags; any one of them is enough to
@@ -174,8 +281,64 @@ limit(struct imap_cmd *cmd, const struct store_cmd *s, struct store_change *chan
 	}
 }
 
+static void
+free_sets(void *arg)
+{
+	struct store_cmd *s = arg;
+
+	if (s->asked != NULL)
+		roaring_bitmap_free(s->asked);
+	if (s->failed != NULL)
+		roaring_bitmap_free(s->failed);
+	if (s->affected != NULL)
+		roaring_bitmap_free(s->affected);
+}
+
+/* All of one look: whether \Seen is the user's own, and then what UNCHANGEDSINCE means there. */
+static void
+look_own(struct imap_cmd *cmd, struct store_cmd *s, struct store_change *change)
+{
+	struct store_reader reader = imap_box(cmd->conn)->reader;
+
+	s->own = store_mailbox_has_own(reader.mailbox);
+	if (!s->own) /* if that changes before the change is made, it is refused */
+		return;
+	store_reader_begin(&reader);
+	s->checks = change->check_unchanged;
+	if (s->checks) {
+		s->failed = roaring_bitmap_create();
+		store_reader_changed_since(&reader, change->unchanged_since, s->failed);
+		roaring_bitmap_and_inplace(s->failed, s->uids);
+		change->unchanged_since = store_reader_base_of(&reader, change->unchanged_since);
+	}
+	s->prior = store_reader_highest(&reader, s->uids);
+	store_reader_end(&reader);
+}
+
+/* Returns whether the change touches anything but \Seen. */
+static bool
+touches_others(const struct store_change *change)
+{
+	const uint64_t seen = (uint64_t)1 << STORE_SEEN;
+
+	return change->mode == STORE_FLAGS_REPLACE || change->keyword_count > 0 ||
+	       (change->flags.w[0] & ~seen) != 0;
+}
+
+static void
+plan_own(struct imap_cmd *cmd, struct store_cmd *s, const struct store_change *change)
+{
+	bool named = store_flags_has(&change->flags, STORE_SEEN);
+
+	s->asked = roaring_bitmap_copy(change->uids);
+	s->marks = (imap_box(cmd->conn)->rights & AUTH_RIGHT_SEEN) != 0 &&
+	           (named || change->mode == STORE_FLAGS_REPLACE);
+	s->mark =
+	    named && change->mode != STORE_FLAGS_REMOVE ? STORE_FLAGS_ADD : STORE_FLAGS_REMOVE;
+}
+
 static enum imap_next
-cmd_store(struct imap_cmd *cmd)
+submit_store(struct imap_cmd *cmd)
 {
 	static const enum store_flag_mode modes[] = {
 	    [WIRE_STORE_SET] = STORE_FLAGS_REPLACE,
@@ -183,9 +346,40 @@ cmd_store(struct imap_cmd *cmd)
 	    [WIRE_STORE_REMOVE] = STORE_FLAGS_REMOVE,
 	};
 	static const struct imap_step done = {"store-done", after_store};
+	static const struct imap_step first = {"store-flags", flags_stored};
+	static const struct imap_step mark = {"store-mark", mark_own};
+	struct store_cmd *s = cmd->state;
+	struct imap_box *box = imap_box(cmd->conn);
+	struct store_change *change = cmd_change_of(cmd, STORE_CHANGE_FLAGS, box->mailbox);
+
+	change->mode = modes[s->args.op];
+	change->bounds = imap_rights_bounds(box->rights);
+	change->flags = imap_flags_of(&s->args.flags);
+	change->keywords =
+	    store_change_names(change, s->args.flags.keywords, s->args.flags.n_keywords);
+	change->keyword_count = s->args.flags.n_keywords;
+	change->uids = roaring_bitmap_copy(s->uids);
+	limit(cmd, s, change);
+	s->told = box->modseq;
+	look_own(cmd, s, change);
+	if (!s->own)
+		return cmd_change(cmd, change, &done);
+	plan_own(cmd, s, change);
+	if (s->marks && !touches_others(change)) {
+		store_change_free(&change);
+		return cmd_goto(cmd, &mark);
+	}
+	change->own_split = true;
+	if (s->failed != NULL)
+		roaring_bitmap_andnot_inplace(change->uids, s->failed);
+	return cmd_change(cmd, change, &first);
+}
+
+static enum imap_next
+cmd_store(struct imap_cmd *cmd)
+{
 	struct store_cmd *s = arena_new_object(cmd->arena, struct store_cmd);
 	struct imap_box *box = imap_box(cmd->conn);
-	struct store_change *change;
 	const char *fault;
 	unsigned needed;
 
@@ -200,6 +394,7 @@ cmd_store(struct imap_cmd *cmd)
 	if (!imap_view_resolve(box, &s->args.set, cmd->uid, &s->uids))
 		return cmd_bad(cmd, "Invalid message number");
 	arena_on_free(cmd->arena, free_bitmap, s->uids);
+	arena_on_free(cmd->arena, free_sets, s);
 	if (box->read_only)
 		return cmd_no(cmd, "READ-ONLY", "The mailbox is open read-only");
 	needed = needs_of_store(&s->args);
@@ -208,17 +403,7 @@ cmd_store(struct imap_cmd *cmd)
 		return cmd_no_right(cmd, needed);
 	if (roaring_bitmap_is_empty(s->uids))
 		return cmd_ok(cmd, "Nothing to store");
-	change = cmd_change_of(cmd, STORE_CHANGE_FLAGS, box->mailbox);
-	change->uids = roaring_bitmap_copy(s->uids);
-	change->mode = modes[s->args.op];
-	change->bounds = imap_rights_bounds(box->rights);
-	change->flags = imap_flags_of(&s->args.flags);
-	change->keywords =
-	    store_change_names(change, s->args.flags.keywords, s->args.flags.n_keywords);
-	change->keyword_count = s->args.flags.n_keywords;
-	limit(cmd, s, change);
-	s->told = box->modseq;
-	return cmd_change(cmd, change, &done);
+	return submit_store(cmd);
 }
 
 static enum imap_next

@@ -91,8 +91,7 @@ select_opened(struct imap_cmd *cmd)
 
 	if (s->open.mailbox == NULL)
 		return cmd_open_err(cmd, &s->open);
-	box = imap_box_open(cmd->conn, store_mailbox_ref(s->open.mailbox), s->open.name,
-	    s->open.rights, s->read_only, &selected);
+	box = imap_box_open(cmd->conn, &s->open, s->read_only, &selected);
 	describe(cmd->conn, box, &selected, cmd->in.given);
 	imap_drop_keywords(&selected.keywords);
 	for (size_t i = 0; reg->selected[i] != NULL; i++)

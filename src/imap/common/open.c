@@ -5,6 +5,7 @@
  */
 #include "imap/place/rights.h"
 #include "imap/place/shared.h"
+#include "store/own.h"
 #include "wire/utf7.h"
 
 static void
@@ -12,7 +13,18 @@ unref_mailbox(void *arg)
 {
 	struct imap_open *open = arg;
 
+	store_own_unref(&open->own);
 	store_mailbox_unref(&open->mailbox);
+}
+
+static enum work_end
+load_own_run(struct imap_job *job)
+{
+	struct imap_open *open = job->state;
+
+	open->err = store_own_load(open->user, store_account_id(open->account),
+	    store_mailbox_id(open->mailbox), &open->own);
+	return WORK_DONE;
 }
 
 static enum work_end
@@ -24,6 +36,17 @@ load_run(struct imap_job *job)
 	return WORK_DONE;
 }
 
+static enum imap_next
+open_own_loaded(struct imap_cmd *cmd)
+{
+	struct imap_open *open = cmd->opening;
+
+	cmd->opening = NULL;
+	if (open->err != TS_OK)
+		store_mailbox_unref(&open->mailbox);
+	return cmd_goto(cmd, open->next);
+}
+
 /*
  * Where a list gives the rights, they are those of the mailbox that was found, whatever its name
  * was given to meanwhile.
@@ -31,15 +54,22 @@ load_run(struct imap_job *job)
 static enum imap_next
 open_found(struct imap_cmd *cmd)
 {
+	static const struct imap_step loaded = {"open-own-loaded", open_own_loaded};
 	struct imap_open *open = cmd->opening;
+	struct imap_place own;
 
+	if (open->mailbox != NULL && open->foreign) {
+		open->rights = imap_rights_on(imap_login(cmd->conn), open->name, open->mailbox);
+		open->err = imap_rights_wanted(open->rights, open->needed, &open->missing);
+		if (open->err != TS_OK)
+			store_mailbox_unref(&open->mailbox);
+	}
+	imap_place_own(imap_login(cmd->conn), STR_NONE, &own);
+	open->user = own.account;
+	if (open->mailbox != NULL && open->account != open->user &&
+	    store_mailbox_has_own(open->mailbox))
+		return cmd_job(cmd, WORK_SHORT, load_own_run, open, &loaded);
 	cmd->opening = NULL;
-	if (open->mailbox == NULL || !open->foreign)
-		return cmd_goto(cmd, open->next);
-	open->rights = imap_rights_on(imap_login(cmd->conn), open->name, open->mailbox);
-	open->err = imap_rights_wanted(open->rights, open->needed, &open->missing);
-	if (open->err != TS_OK)
-		store_mailbox_unref(&open->mailbox);
 	return cmd_goto(cmd, open->next);
 }
 

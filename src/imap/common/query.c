@@ -231,7 +231,7 @@ choose_sets(struct compiling *c)
 {
 	for (struct node *n = c->chosen; n != NULL && c->fault == IMAP_QUERY_OK;
 	     n = n->next_chosen) {
-		roaring_bitmap_t *set = n->row->choose(n->asked, c->box);
+		roaring_bitmap_t *set = n->row->choose(n->asked, c->box, &c->query->reader);
 
 		arena_on_free(c->arena, free_bitmap, set);
 		n->set = set;
@@ -246,20 +246,20 @@ look_at_flags(struct compiling *c)
 {
 	struct imap_query *q = c->query;
 
-	store_mailbox_read_begin(q->mailbox);
+	store_reader_begin(&q->reader);
 	for (struct node *n = c->keywords; n != NULL; n = n->next_keyword) {
 		n->flag = store_mailbox_keyword_find(q->mailbox, n->keyword);
 		if (n->flag >= 0)
 			c->flags[n->flag] = true;
 	}
 	choose_sets(c);
-	q->modseq = store_mailbox_modseq(q->mailbox);
+	q->modseq = store_reader_modseq(&q->reader);
 	q->all = roaring_bitmap_and(c->box->uids, store_mailbox_uids(q->mailbox));
 	if (q->root->cost != COST_SETS || c->holds)
 		q->hold = store_hold_begin(q->mailbox, q->all);
 	for (unsigned f = 0; f < STORE_FLAGS_MAX && c->fault == IMAP_QUERY_OK; f++) {
 		const roaring_bitmap_t *set =
-		    c->flags[f] ? store_mailbox_flagged(q->mailbox, f) : NULL;
+		    c->flags[f] ? store_reader_flagged(&q->reader, f) : NULL;
 
 		if (set == NULL)
 			continue;
@@ -267,7 +267,7 @@ look_at_flags(struct compiling *c)
 		if (c->fault == IMAP_QUERY_OK)
 			q->flagged[f] = roaring_bitmap_and(q->all, set);
 	}
-	store_mailbox_read_end(q->mailbox);
+	store_reader_end(&q->reader);
 	q->expunged =
 	    roaring_bitmap_get_cardinality(q->all) < roaring_bitmap_get_cardinality(c->box->uids);
 }
@@ -319,6 +319,7 @@ imap_query_new(struct arena *a, const struct imap_box *box, struct store *store,
 	}
 	query->store = store;
 	query->mailbox = box->mailbox;
+	query->reader = box->reader;
 	query->search = mail_search_new();
 	arena_on_free(a, free_query, query);
 	query->root = compile(&c, args->root);

@@ -45,6 +45,7 @@ struct unread { /* a message to be read, with its summary */
 struct imap_query {
 	struct store *store;
 	struct store_mailbox *mailbox;
+	struct store_reader reader; /* the box's */
 	struct mail_search *search;
 	struct node *root;
 	size_t nodes, depth, texts;

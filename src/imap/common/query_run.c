@@ -130,9 +130,9 @@ window_of(struct imap_query *q, const roaring_bitmap_t *in, uint32_t from)
 {
 	size_t n;
 
-	store_mailbox_read_begin(q->mailbox);
-	n = store_hold_window(q->hold, in, from, q->records, QUERY_WINDOW);
-	store_mailbox_read_end(q->mailbox);
+	store_reader_begin(&q->reader);
+	n = store_reader_hold_window(&q->reader, q->hold, in, from, q->records, QUERY_WINDOW);
+	store_reader_end(&q->reader);
 	return n;
 }
 
@@ -579,11 +579,12 @@ imap_query_hold(const struct imap_query *q)
 uint64_t
 imap_query_modseq(const struct imap_query *q, const roaring_bitmap_t *uids)
 {
+	struct store_reader reader = q->reader;
 	uint64_t highest;
 
-	store_mailbox_read_begin(q->mailbox);
-	highest = store_mailbox_highest(q->mailbox, uids);
-	store_mailbox_read_end(q->mailbox);
+	store_reader_begin(&reader);
+	highest = store_reader_highest(&reader, uids);
+	store_reader_end(&reader);
 	return highest > 0 && highest < q->modseq ? highest : q->modseq;
 }
 

@@ -41,11 +41,12 @@ static void
 keep_changed(struct imap_cmd *cmd, const void *kept, roaring_bitmap_t *uids)
 {
 	const struct imap_box *box = imap_box(cmd->conn);
+	struct store_reader reader = box->reader;
 	roaring_bitmap_t *changed = roaring_bitmap_create();
 
-	store_mailbox_read_begin(box->mailbox);
-	store_mailbox_changed_since(box->mailbox, *(const uint64_t *)kept, changed);
-	store_mailbox_read_end(box->mailbox);
+	store_reader_begin(&reader);
+	store_reader_changed_since(&reader, *(const uint64_t *)kept, changed);
+	store_reader_end(&reader);
 	roaring_bitmap_and_inplace(uids, changed);
 	roaring_bitmap_free(changed);
 }
@@ -111,14 +112,15 @@ read_key(struct wire_in *in, struct wire_key *key)
 }
 
 static roaring_bitmap_t *
-choose_changed(const struct wire_key *key, const struct imap_box *box)
+choose_changed(
+    const struct wire_key *key, const struct imap_box *box, const struct store_reader *reader)
 {
 	roaring_bitmap_t *uids;
 
 	if (key->number == 0)
 		return roaring_bitmap_copy(box->uids);
 	uids = roaring_bitmap_create();
-	store_mailbox_changed_since(box->mailbox, key->number - 1, uids);
+	store_reader_changed_since(reader, key->number - 1, uids);
 	roaring_bitmap_and_inplace(uids, box->uids);
 	return uids;
 }

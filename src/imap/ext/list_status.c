@@ -19,7 +19,7 @@ print_listed_status(struct imap_cmd *cmd, const struct imap_listed *mailbox, con
 }
 
 static const struct imap_list_return list_returns[] = {
-    {.name = "STATUS", .begin = begin_status, .print = print_listed_status},
+    {.name = "STATUS", .begin = begin_status, .counters = true, .print = print_listed_status},
     {.name = NULL},
 };
 

@@ -61,20 +61,21 @@ look_for_missed(struct imap_cmd *cmd, uint64_t since, const struct wire_set *kno
 	struct missed *m = arena_new_object(cmd->arena, struct missed);
 	struct wire_range every = {.lo = 1, .hi = UINT32_MAX};
 	struct wire_set all = {.v = &every, .n = 1};
+	struct store_reader reader = box->reader;
 	struct store_counters counters;
 	roaring_bitmap_t *uids;
 
 	m->vanished = roaring_bitmap_create();
 	m->changed = roaring_bitmap_create();
 	arena_on_free(cmd->arena, free_missed, m);
-	store_mailbox_read_begin(box->mailbox);
+	store_reader_begin(&reader);
 	store_mailbox_read_counters(box->mailbox, &counters);
 	uids = known_uids(known != NULL ? known : &all, counters.uidnext - 1);
-	store_mailbox_changed_since(box->mailbox, since, m->changed);
-	if (store_mailbox_expunged_since(box->mailbox, since, m->vanished) > since)
+	store_reader_changed_since(&reader, since, m->changed);
+	if (store_reader_expunged_since(&reader, since, m->vanished) > since)
 		roaring_bitmap_overwrite(
 		    m->vanished, uids); /* section 3.2.6: all that do not exist */
-	store_mailbox_read_end(box->mailbox);
+	store_reader_end(&reader);
 	roaring_bitmap_and_inplace(m->vanished, uids);
 	roaring_bitmap_andnot_inplace(m->vanished, box->uids);
 	roaring_bitmap_and_inplace(m->changed, uids);

@@ -38,6 +38,11 @@ imap_rights_ask(struct imap_conn *conn)
 	 * selected. */
 	if ((box->rights & AUTH_RIGHT_READ) == 0)
 		return end_login(conn, "NOPERM", N_("You may no longer read the selected mailbox"));
+	/* It was shared anew, after nobody was to have it any more. */
+	if (box->reader.own == NULL && store_mailbox_has_own(box->mailbox) &&
+	    store_account_id(store_mailbox_account(box->mailbox)) != imap_place_own_id(login))
+		return end_login(conn, "UNAVAILABLE",
+		    N_("The selected mailbox was shared anew; select it again"));
 	/* RFC 4314 section 5.2 */
 	box->read_only = box->examined || (box->rights & IMAP_RIGHTS_CHANGE) == 0;
 	return true;

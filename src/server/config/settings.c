@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "auth/settings/settings.h"
+#include "auth/sharing.h"
 #include "base/host.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -647,6 +648,8 @@ settings_store_options(
 	opt_r->max_properties = (uint32_t)s->max_properties;
 	opt_r->property_bytes = s->property_size;
 	opt_r->property_total = s->property_total;
+	opt_r->own_seen =
+	    ((const struct auth_sharing *)conf_get(conf, &auth_sharing_conf))->own_seen;
 	opt_r->defaults = default_mailboxes(&s->default_mailboxes, arena);
 	opt_r->default_count = s->default_mailboxes.n;
 }

@@ -8,6 +8,7 @@ struct own_op {                        /* a new value to be published */
 	struct store_own *own;         /* referenced */
 	struct own_seen *value;        /* referenced */
 	bool rooted;                   /* the header is on disk */
+	bool pending;                  /* own_settled() must be called */
 	struct store_mailbox *becomes; /* referenced: it becomes so with this; NULL: none */
 };
 
@@ -101,10 +102,14 @@ mark(struct batch *b, struct store_change *c, struct store_own *own)
 
 	if (c->uids == NULL || c->mode == STORE_FLAGS_REPLACE)
 		return TS_INVALID;
+	if (c->source != NULL)
+		c->own_s = own_pending(own, c->source);
 	value = own_change(own->head, c->own_s, c->mode == STORE_FLAGS_ADD, c->uids, &trimmed);
 	c->modseq = own_highest(value != NULL ? value : own->head, c->own_s);
 	c->affected = value != NULL ? roaring_bitmap_copy(value->step[value->count - 1]->uids)
 	                            : roaring_bitmap_create();
+	if (value == NULL && c->source != NULL)
+		own_settled(own);
 	if (value == NULL)
 		return TS_OK;
 	value->recent_mark = atomic_load(&own->mark);
@@ -113,6 +118,7 @@ mark(struct batch *b, struct store_change *c, struct store_own *own)
 	else
 		put_all(b, own, value);
 	show_own(c, own, value, true);
+	c->priv->own_op->pending = c->source != NULL;
 	return TS_OK;
 }
 
@@ -218,6 +224,11 @@ own_prepare(struct batch *b, struct store_change *c)
 		return TS_NOT_FOUND;
 	if (c->account->stale || own->stale)
 		return TS_UNAVAILABLE;
+	if (c->source != NULL &&
+	    (c->source->account->id != own->id.owner || c->source->id != own->id.mailbox))
+		return TS_INVALID;
+	if (c->source != NULL && store_mailbox_gone(c->source))
+		return TS_NOT_FOUND;
 	switch (c->own_kind) {
 	case STORE_OWN_MARK:
 		return mark(b, c, own);
@@ -264,6 +275,8 @@ own_apply(struct batch *b, struct store_change *c)
 	if (op == NULL)
 		return;
 	own_publish(op->own, op->value, op->rooted);
+	if (op->pending)
+		own_settled(op->own);
 	if (op->becomes != NULL)
 		become(op->becomes, op->own);
 	watch_notify(op->own->account, STORE_WATCH_OWN);
@@ -278,6 +291,8 @@ own_undo(struct batch *b, struct store_change *c, bool doubt)
 	if (op == NULL)
 		return;
 	own_reset_head(op->own);
+	if (op->pending)
+		own_settled(op->own);
 	if (doubt) {
 		op->own->stale = true;
 		lane_doubt(b->lane, op->own->account);

@@ -132,7 +132,7 @@ struct store_own {
 	UT_hash_handle hh;
 	struct own_id id;
 	struct store_account *account; /* referenced */
-	unsigned refs;                 /* this and the next three: account.owns_mutex */
+	unsigned refs; /* this, what is published and what is pending: account.owns_mutex */
 	struct own_seen *published;
 	bool rooted;    /* it has a header on disk */
 	size_t counted; /* bytes included in store.state_bytes */
@@ -140,6 +140,9 @@ struct store_own {
 	_Atomic bool stale; /* must be read again before it is changed */
 	struct own_seen *head;
 	bool head_rooted;
+	/* Changes that are prepared and not published, and the mailbox's MODSEQ at the first. */
+	unsigned pending;
+	uint64_t pending_s;
 	bool inner; /* a mailbox of the account holds it: it has no reference to the account */
 };
 
@@ -223,6 +226,16 @@ void own_attach(struct store_mailbox *mb, struct store_own **own);
 /* BLOCKING, with account.load.  Loads and attaches the owner's value if the mailbox needs one. */
 enum ts_err own_load_of(struct store_mailbox *mb);
 void own_detach(struct store_mailbox *mb);
+/*
+ * Takes the published value and, if a change of it is under way, the mailbox's MODSEQ at which that
+ * will be (else UINT64_MAX), with the mailbox's lock.  Nobody may be shown a number above that
+ * before the change is: it would be missed.
+ */
+struct own_seen *own_look(struct store_own *own, uint64_t *cap_r);
+/* A change is prepared, of this mailbox: returns the MODSEQ at which it is.  And it is published,
+ * or taken back. */
+uint64_t own_pending(struct store_own *own, struct store_mailbox *mb);
+void own_settled(struct store_own *own);
 /* Publishes a new value, which must be durable. */
 void own_publish(struct store_own *own, struct own_seen *value, bool rooted);
 /* Resets the head to what is published. */

@@ -115,6 +115,44 @@ put_own_value(struct store_own *own, struct own_seen *value_take, bool rooted)
 	count_bytes(own);
 }
 
+struct own_seen *
+own_look(struct store_own *own, uint64_t *cap_r)
+{
+	struct own_seen *value;
+
+	pthread_mutex_lock(&own->account->owns_mutex);
+	value = own_ref(own->published);
+	*cap_r = own->pending > 0 ? own->pending_s : UINT64_MAX;
+	pthread_mutex_unlock(&own->account->owns_mutex);
+	return value;
+}
+
+/* With the mailbox's lock, so that a reader either sees that it is pending or has read no later
+ * MODSEQ. */
+uint64_t
+own_pending(struct store_own *own, struct store_mailbox *mb)
+{
+	uint64_t s;
+
+	pthread_rwlock_rdlock(&mb->lock);
+	s = mb->state->counters.modseq;
+	pthread_mutex_lock(&own->account->owns_mutex);
+	if (own->pending++ == 0)
+		own->pending_s = s;
+	pthread_mutex_unlock(&own->account->owns_mutex);
+	pthread_rwlock_unlock(&mb->lock);
+	return s;
+}
+
+void
+own_settled(struct store_own *own)
+{
+	pthread_mutex_lock(&own->account->owns_mutex);
+	TS_ASSERT(own->pending > 0);
+	own->pending--;
+	pthread_mutex_unlock(&own->account->owns_mutex);
+}
+
 void
 own_publish(struct store_own *own, struct own_seen *value, bool rooted)
 {

@@ -21,32 +21,15 @@ own_of(const struct store_reader *r)
 	return r->own != NULL ? r->own : atomic_load(&r->mailbox->owners_own);
 }
 
-/*
- * The value must be older than the read: a change of the user is numbered by what the mailbox was
- * when it was made, and the mailbox has at least that, always.  A mailbox may get its owner's value
- * between the two looks, once.
- */
-static struct store_own *
-take_value(struct store_reader *r)
-{
-	struct store_own *own = own_of(r);
-
-	r->seen = own != NULL ? store_own_seen(own) : NULL;
-	return own;
-}
-
+/* Both are of one moment: the value is taken with the mailbox's lock. */
 void
 store_reader_begin(struct store_reader *r)
 {
-	for (;;) {
-		struct store_own *own = take_value(r);
+	struct store_own *own;
 
-		store_mailbox_read_begin(r->mailbox);
-		if (own == own_of(r))
-			return;
-		store_mailbox_read_end(r->mailbox);
-		own_unref(&r->seen);
-	}
+	store_mailbox_read_begin(r->mailbox);
+	own = own_of(r);
+	r->seen = own != NULL ? own_look(own, &r->cap) : NULL;
 }
 
 void
@@ -110,6 +93,21 @@ put_own(const struct own_seen *seen, struct store_message *m, uint64_t modseq)
 		m->flags.w[0] |= bit;
 }
 
+/* The highest number that may be shown. */
+static uint64_t
+most(const struct store_reader *r)
+{
+	return r->cap == UINT64_MAX ? UINT64_MAX : own_highest(r->seen, r->cap);
+}
+
+static uint64_t
+at_most(const struct store_reader *r, uint64_t number)
+{
+	uint64_t limit = most(r);
+
+	return number < limit ? number : limit;
+}
+
 /* Replaces what the mailbox says by what is the user's. */
 static void
 put_owns(const struct store_reader *r, struct store_message *m, size_t n)
@@ -126,7 +124,7 @@ put_owns(const struct store_reader *r, struct store_message *m, size_t n)
 		}
 		own_modseqs(r->seen, uids, modseqs, piece);
 		for (size_t i = 0; i < piece; i++)
-			put_own(r->seen, &m[i], modseqs[i]);
+			put_own(r->seen, &m[i], at_most(r, modseqs[i]));
 		m += piece;
 		n -= piece;
 	}
@@ -178,7 +176,7 @@ store_reader_base_of(const struct store_reader *r, uint64_t modseq)
 uint64_t
 store_reader_shown(const struct store_reader *r, uint64_t base)
 {
-	return r->seen != NULL ? own_to(r->seen, base) : base;
+	return r->seen != NULL ? at_most(r, own_to(r->seen, base)) : base;
 }
 
 uint64_t
@@ -186,7 +184,7 @@ store_reader_modseq(const struct store_reader *r)
 {
 	uint64_t base = store_reader_base(r);
 
-	return r->seen != NULL ? own_highest(r->seen, base) : base;
+	return r->seen != NULL ? at_most(r, own_highest(r->seen, base)) : base;
 }
 
 void
@@ -231,7 +229,7 @@ store_reader_highest(const struct store_reader *r, const roaring_bitmap_t *uids)
 	for (size_t i = r->seen->count; i-- > 0 && own_number(r->seen, i) > highest;)
 		if (roaring_bitmap_intersect(r->seen->step[i]->uids, uids))
 			highest = own_number(r->seen, i);
-	return highest;
+	return at_most(r, highest);
 }
 
 uint32_t
