@@ -128,6 +128,13 @@ struct own_id { /* owner and id of the mailbox; no padding */
 	uint32_t mailbox, zero;
 };
 
+/* What was claimed as \Recent and not written to disk when the last session was gone. */
+struct own_claim {
+	UT_hash_handle hh;
+	struct own_id id;
+	uint32_t mark;
+};
+
 struct store_own {
 	UT_hash_handle hh;
 	struct own_id id;
@@ -167,8 +174,9 @@ struct store_account {
 	_Atomic size_t counted;              /* its bytes in store.state_bytes, without states */
 	struct store_properties *properties; /* its own; account.lock */
 	pthread_mutex_t owns_mutex;
-	struct store_own *owns;   /* uthash by id: those in use of its own \Seen elsewhere */
-	struct store_usage usage; /* account.counting */
+	struct store_own *owns;       /* uthash by id: those in use of its own \Seen elsewhere */
+	struct own_claim *own_claims; /* uthash by id; account.owns_mutex, as is the last */
+	struct store_usage usage;     /* account.counting */
 	/* Limits: what the source says, and own ones in the head (QUOTA_UNSET). */
 	_Atomic uint64_t quota_base[STORE_QUOTA_RESOURCES], quota[STORE_QUOTA_RESOURCES];
 	_Atomic unsigned quota_warned[STORE_QUOTA_RESOURCES]; /* percent, as told last; head */
@@ -226,6 +234,8 @@ void own_attach(struct store_mailbox *mb, struct store_own **own);
 /* BLOCKING, with account.load.  Loads and attaches the owner's value if the mailbox needs one. */
 enum ts_err own_load_of(struct store_mailbox *mb);
 void own_detach(struct store_mailbox *mb);
+/* Frees what is left of claims. */
+void own_claims_free(struct store_account *account);
 /*
  * Takes the published value and, if a change of it is under way, the mailbox's MODSEQ at which that
  * will be (else UINT64_MAX), with the mailbox's lock.  Nobody may be shown a number above that

@@ -108,6 +108,7 @@ account_free(struct store_account *a)
 	pthread_mutex_destroy(&a->watches);
 	pthread_mutex_destroy(&a->counting);
 	TS_ASSERT(a->owns == NULL);
+	own_claims_free(a);
 	pthread_mutex_destroy(&a->owns_mutex);
 	atomic_fetch_sub(&a->store->state_bytes, atomic_load(&a->counted));
 	atomic_fetch_sub(&a->store->accounts_loaded, 1);

@@ -171,6 +171,52 @@ own_reset_head(struct store_own *own)
 	pthread_mutex_unlock(&own->account->owns_mutex);
 }
 
+/* Needs owns_mutex. */
+static void
+keep_claim(struct store_account *a, const struct store_own *own)
+{
+	struct own_claim *claim;
+
+	if (atomic_load(&own->mark) <= own->published->recent_mark)
+		return;
+	claim = mem_zalloc(sizeof *claim);
+	claim->id = own->id;
+	claim->mark = atomic_load(&own->mark);
+	HASH_ADD(hh, a->own_claims, id, sizeof claim->id, claim);
+	atomic_fetch_add(&a->store->state_bytes, mem_cost(sizeof *claim));
+}
+
+static void
+drop_claim(struct store_account *a, struct own_claim *claim)
+{
+	HASH_DEL(a->own_claims, claim);
+	mem_free(claim);
+	atomic_fetch_sub(&a->store->state_bytes, mem_cost(sizeof *claim));
+}
+
+/* Needs owns_mutex. */
+static void
+take_claim(struct store_account *a, struct store_own *own)
+{
+	struct own_claim *claim;
+
+	HASH_FIND(hh, a->own_claims, &own->id, sizeof own->id, claim);
+	if (claim == NULL)
+		return;
+	if (claim->mark > atomic_load(&own->mark))
+		atomic_store(&own->mark, claim->mark);
+	drop_claim(a, claim);
+}
+
+void
+own_claims_free(struct store_account *a)
+{
+	struct own_claim *claim, *tmp;
+
+	HASH_ITER(hh, a->own_claims, claim, tmp)
+	drop_claim(a, claim);
+}
+
 static void
 own_free(struct store_own *own)
 {
@@ -204,8 +250,10 @@ store_own_unref(struct store_own **ownp)
 		return;
 	pthread_mutex_lock(&own->account->owns_mutex);
 	last = --own->refs == 0;
-	if (last)
+	if (last) {
 		HASH_DEL(own->account->owns, own);
+		keep_claim(own->account, own);
+	}
 	pthread_mutex_unlock(&own->account->owns_mutex);
 	if (last)
 		own_free(own);
@@ -238,6 +286,7 @@ add_own(struct store_account *a, const struct own_id *id, struct own_seen *value
 	own->head_rooted = rooted;
 	pthread_mutex_lock(&a->owns_mutex);
 	HASH_ADD(hh, a->owns, id, sizeof own->id, own);
+	take_claim(a, own);
 	pthread_mutex_unlock(&a->owns_mutex);
 	return own;
 }
