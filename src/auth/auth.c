@@ -8,6 +8,7 @@
 #include "auth/auth_int.h"
 #include "auth/gateway.h"
 #include "auth/password.h"
+#include "auth/sharing.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -444,11 +445,16 @@ take_found_name(struct auth_login *login, const struct auth_user *who)
 	login->authcid_vouched = true;
 }
 
-/* Whether the proof of authcid also vouches for it, so that it need not be in a database. */
+/* Whether the proof of authcid also vouches for it, so that it need not be in a database.  Nothing
+ * vouches for a group mailbox, or an account of which that is unknown. */
 static bool
-vouches(const struct auth_request *req, const struct auth_token *token)
+vouches(struct auth *auth, const struct auth_request *req, const struct auth_token *token,
+    const struct auth_login *login)
 {
-	return token != NULL ? token->vouched : req->proof == AUTH_BY_LOGIN && req->vouched;
+	bool vouched = token != NULL ? token->vouched : req->proof == AUTH_BY_LOGIN && req->vouched;
+
+	return vouched &&
+	       auth_is_group_mailbox(auth->store, buf_as_str(&login->authcid)) == TS_NOT_FOUND;
 }
 
 /* Finds the user with the login's authcid; token: where the name came from, or NULL. */
@@ -462,7 +468,7 @@ check_named(struct auth *auth, const struct auth_request *req, const struct auth
 	enum ts_err err = auth_find_or_wait(
 	    auth, buf_as_str(&login->authcid), req->may_wait, arena, &who, &chain);
 
-	*vouched_r = err == TS_NOT_FOUND && vouches(req, token);
+	*vouched_r = err == TS_NOT_FOUND && vouches(auth, req, token, login);
 	login->authcid_vouched = *vouched_r;
 	login->vouched = *vouched_r && is_self(login);
 	if (*vouched_r)

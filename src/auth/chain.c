@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 
 #include "auth/auth_int.h"
+#include "auth/sharing.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -139,6 +140,15 @@ find_canonical(struct auth_chain *chain, struct str name, bool may_wait, struct 
 	return err;
 }
 
+/* A group mailbox belongs to nobody, even if a database has a user of that name or takes any. */
+static enum ts_err
+refuse_group_mailbox(struct auth *auth, struct str name)
+{
+	enum ts_err err = auth_is_group_mailbox(auth->store, name);
+
+	return err == TS_OK ? TS_NOT_FOUND : err == TS_NOT_FOUND ? TS_OK : err;
+}
+
 enum ts_err
 auth_find_or_wait(struct auth *auth, struct str name, bool may_wait, struct arena *arena,
     struct auth_user *user_r, struct auth_chain **chain_r)
@@ -147,6 +157,8 @@ auth_find_or_wait(struct auth *auth, struct str name, bool may_wait, struct aren
 	uint64_t epoch = auth_cache_epoch(auth->cache, name);
 	enum ts_err err = find_canonical(chain, name, may_wait, arena, user_r);
 
+	if (err == TS_OK)
+		err = refuse_group_mailbox(auth, user_r->name);
 	if (err != TS_OK) {
 		auth_chain_unref(&chain);
 		*chain_r = NULL;

@@ -98,6 +98,12 @@ auth_space_of_account(const struct store_properties *account)
 }
 
 enum ts_err
+auth_is_group_mailbox(struct store *store, struct str name)
+{
+	return store_account_has_property(store, name, STR(AUTH_GROUP_MAILBOX));
+}
+
+enum ts_err
 auth_load_group_mailbox(struct store *store, struct str name, struct store_account **account_r)
 {
 	struct store_properties *properties;

@@ -27,6 +27,9 @@ extern const struct conf_table auth_sharing_conf;
 #define AUTH_GROUP_MAILBOX "group-mailbox"
 /* Returns the namespace in which an account with these properties is. */
 enum auth_space auth_space_of_account(const struct store_properties *account);
+/* BLOCKING.  Returns TS_OK if the account with this prepared name is a group mailbox, TS_NOT_FOUND
+ * if it is a user's, or there is none.  Does not load it. */
+TS_CHECKED enum ts_err auth_is_group_mailbox(struct store *store, struct str name);
 /* BLOCKING.  Loads the account of a group mailbox by its prepared name.  TS_NOT_FOUND: there is no
  * account of that name, or it is a user's. */
 TS_CHECKED enum ts_err auth_load_group_mailbox(

@@ -8,6 +8,7 @@
 #include "auth/digest.h"
 #include "auth/gateway.h"
 #include "auth/password.h"
+#include "auth/sharing.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -59,6 +60,18 @@ prepare_new_name(struct auth *auth, struct str name, struct buf *out, const char
 	const char *fault = err == TS_OK ? auth_users_name_fault(auth, buf_as_str(out)) : NULL;
 
 	return fault != NULL ? refuse_user(why_r, fault) : err;
+}
+
+static enum ts_err
+refuse_group_mailbox(struct auth *auth, struct str name, const char **why_r)
+{
+	enum ts_err err = auth_is_group_mailbox(auth->store, name);
+
+	if (err == TS_OK)
+		return refuse_user(why_r,
+		    "there is a group mailbox of that name: give the user another, or remove the "
+		    "group mailbox first (turnstone group-mailbox delete)");
+	return err == TS_NOT_FOUND ? TS_OK : err;
 }
 
 /* Patterns are names with '*' in them; only a whole name gets the default domain. */
@@ -179,6 +192,8 @@ prepare_user(struct auth *auth, const struct auth_user_spec *spec, struct arena 
 {
 	enum ts_err err = prepare_new_name(auth, spec->name, name, why_r);
 
+	if (err == TS_OK)
+		err = refuse_group_mailbox(auth, buf_as_str(name), why_r);
 	return err == TS_OK ? prepare_patterns(auth, spec, arena, user, why_r) : err;
 }
 
@@ -370,6 +385,9 @@ bulk_batch(struct auth *auth, const struct auth_bulk *bulk, uint64_t first, uint
 		raw.n = name.n = key.n = old.n = 0;
 		auth_bulk_name(bulk, n, &raw);
 		err = prepare_new_name(auth, buf_as_str(&raw), &name, why_r);
+		if (err != TS_OK)
+			break;
+		err = refuse_group_mailbox(auth, buf_as_str(&name), why_r);
 		if (err != TS_OK)
 			break;
 		auth_user_key(buf_as_str(&name), &key);

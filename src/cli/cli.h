@@ -9,8 +9,10 @@
 #include "conf/args.h"
 
 /* Each is in the file of that name in cli/cmd, and ends in a row without a name. */
+extern const struct args_cmd cli_acl_cmds[];
 extern const struct args_cmd cli_alias_cmds[];
 extern const struct args_cmd cli_grant_cmds[];
+extern const struct args_cmd cli_group_mailbox_cmds[];
 extern const struct args_cmd cli_user_cmds[];
 extern const struct args_cmd cli_check_cmds[];
 extern const struct args_cmd cli_config_cmds[];

@@ -19,6 +19,8 @@ static const struct args_cmd *const groups[] = {
     cli_user_cmds,
     cli_grant_cmds,
     cli_alias_cmds,
+    cli_acl_cmds,
+    cli_group_mailbox_cmds,
     cli_check_cmds,
     cli_config_cmds,
     cli_domain_cmds,

@@ -126,6 +126,29 @@ const struct topic topics[] = {
         "group, the logins that it permitted end with BYE. Groups come from the file\n"
         "`auth.group_file`.\n",
         NULL},
+    {"rights", "RIGHTS", "mailboxes of others, group mailboxes, and what each right allows",
+        "Users share their mailboxes with their clients (SETACL, RFC 4314); `turnstone acl set`\n"
+        "does the same for them. Others find the mailbox as `Other Users/USER/MAILBOX`, that of\n"
+        "a group mailbox as `Shared/NAME/MAILBOX`. The owner always has all rights. Each\n"
+        "letter is a right:\n"
+        "\n"
+        "  l  see the mailbox in lists, and subscribe\n"
+        "  r  open it, read and search its messages\n"
+        "  s  have \\Seen kept\n"
+        "  w  set and remove other flags and keywords\n"
+        "  i  add messages: save, copy\n"
+        "  p  have one's own mail delivered there\n"
+        "  k  create mailboxes below it\n"
+        "  x  delete and rename it\n"
+        "  t  mark messages as deleted, and undo that\n"
+        "  e  expunge\n"
+        "  a  see and change who has rights\n"
+        "\n"
+        "So `lrs` is for readers, `lrswite` for whoever works with it. An entry is for a user,\n"
+        "`group:NAME` (`auth.group_file`), `authenticated` or `anyone`. A user has the rights of\n"
+        "all entries that fit, without those of all entries with a `-` before the identifier.\n"
+        "`turnstone acl explain alice Projects bob` says which, and why.\n",
+        NULL},
     {"limits", "LIMITS", "what the server refuses, and which options control it",
         "Everything that a client can make large, numerous or slow has a limit. Beyond\n"
         "it a command gets BAD or NO, or the connection BYE, with the reason. These\n"

@@ -15,7 +15,7 @@ enum {
 	EXIT_USAGE = 2,
 	EXIT_DAMAGE = 3,    /* damage was found, or part of the work failed */
 	EXIT_NO_SERVER = 4, /* this needs a running server, and there is none */
-	EXIT_REFUSED = 5    /* `grant explain`: not permitted */
+	EXIT_REFUSED = 5    /* `grant explain`: not permitted; `acl explain`: no rights */
 };
 
 struct args_opt {

@@ -269,6 +269,10 @@ struct str store_properties_get(const struct store_properties *properties, struc
 /* Return a reference, or NULL.  Do not block; the mailbox need not be loaded. */
 struct store_properties *store_account_properties(const struct store_account *account);
 struct store_properties *store_mailbox_properties(const struct store_mailbox *mailbox);
+/* BLOCKING.  Looks on the disk whether an account has a property, without loading the account.
+ * TS_NOT_FOUND: it has none of that name, or there is no such account. */
+TS_CHECKED enum ts_err store_account_has_property(
+    struct store *store, struct str account, struct str name);
 
 /* ---- a mailbox's state ---- */
 

@@ -19,16 +19,6 @@ put_alias_error(enum ts_err err, const char *why, struct str name, struct buf *o
 	return err == TS_OK;
 }
 
-static enum ts_err
-find_group_mailbox(const struct ops *ops, struct str name)
-{
-	struct store_account *account = NULL;
-	enum ts_err err = auth_load_group_mailbox(ops->store, name, &account);
-
-	store_account_unref(&account);
-	return err;
-}
-
 /* Looks for an alias, a user or a group mailbox with that prepared name.  An alias that names
  * itself means one of the latter. */
 static enum ts_err
@@ -43,7 +33,7 @@ find_name(const struct ops *ops, struct str name, struct str self, struct arena 
 		err = auth_alias_get(ops->auth, name, arena, &alias);
 	if (err == TS_NOT_FOUND)
 		err = auth_find_user(ops->auth, name, arena, user_r);
-	return err == TS_NOT_FOUND ? find_group_mailbox(ops, name) : err;
+	return err == TS_NOT_FOUND ? auth_is_group_mailbox(ops->store, name) : err;
 }
 
 /* Appends the name without its sub-address; false: it has none. */
@@ -176,7 +166,13 @@ warn_self(const struct ops *ops, struct str self, struct str sep, struct buf *ou
 		back = leads_back(&w, &alias);
 		err = auth_find_user(ops->auth, self, arena, &user);
 	}
-	if (err == TS_OK && !back)
+	if (err == TS_NOT_FOUND && !back && auth_is_group_mailbox(ops->store, self) == TS_OK)
+		buf_printf(out,
+		    "there is a group mailbox %.*s, which gets no mail for that name from now on: "
+		    "it goes to the targets of the alias (list the name itself as a target to "
+		    "include it)\n",
+		    STR_ARG(self));
+	else if (err == TS_OK && !back)
 		buf_printf(out,
 		    "there is a user %.*s, who gets no mail for that name from now on: it goes to "
 		    "the targets of the alias (list the name itself as a target to include the "

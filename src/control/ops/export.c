@@ -4,9 +4,9 @@
  * command which messages it already has, as pairs of varints (UIDs left out, UIDs that follow); for
  * those it sends everything but the bytes.
  */
-#include "auth/users.h"
 #include "base/mem.h"
 #include "control/ops/ops.h"
+#include "control/ops/target.h"
 #include "port/mailstream.h"
 
 #define WINDOW 256
@@ -319,14 +319,13 @@ static bool export(
 	    .have = request_has(req, "have"),
 	    .ids = request_has(req, "ids")};
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
-	struct auth_user user = {0};
 	const char *why = NULL;
-	struct str name = request_get(req, "name");
-	enum ts_err err = auth_users_get(ops->auth, name, arena, &user, &why);
+	struct str name = request_get(req, "name"), user;
+	enum ts_err err = target_owner(ops, name, arena, &user, &why);
 	bool ok = false;
 
 	if (err == TS_OK)
-		err = store_account_load(ops->store, user.name, false, &ex.account);
+		err = store_account_load(ops->store, user, false, &ex.account);
 	if (err == TS_OK)
 		ok = export_all(&ex);
 	else if (err == TS_NOT_FOUND)

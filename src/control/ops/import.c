@@ -9,9 +9,9 @@
  *
  * A mailbox or message that the store refuses is named, counted and left out; the rest goes on.
  */
-#include "auth/users.h"
 #include "control/ops/import_int.h"
 #include "control/ops/ops.h"
+#include "control/ops/target.h"
 #include "net/loop.h"
 #include "net/work.h"
 #include "wire/utf7.h"
@@ -258,15 +258,15 @@ static bool
 find_user_account(struct import *im, const struct request *req)
 {
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
-	struct auth_user user = {0};
 	const char *why = NULL;
-	struct str name = request_get(req, "name");
-	enum ts_err err = auth_users_get(im->ops->auth, name, arena, &user, &why);
+	struct str name = request_get(req, "name"), user;
+	enum ts_err err = target_owner(im->ops, name, arena, &user, &why);
+	bool known = err == TS_OK;
 
 	if (err == TS_OK)
-		err = im->dry ? store_account_load(im->ops->store, user.name, false, &im->account)
-		              : store_account_load_bare(im->ops->store, user.name, &im->account);
-	if (err == TS_NOT_FOUND && im->dry && user.name.n > 0)
+		err = im->dry ? store_account_load(im->ops->store, user, false, &im->account)
+		              : store_account_load_bare(im->ops->store, user, &im->account);
+	if (err == TS_NOT_FOUND && im->dry && known)
 		err = TS_OK; /* it would be made */
 	if (err == TS_NOT_FOUND)
 		buf_printf(im->out, "there is no user %.*s\n", STR_ARG(name));

@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Operations on a user's mailboxes. */
-#include "auth/users.h"
 #include "control/ops/ops.h"
+#include "control/ops/target.h"
 #include "control/rows.h"
 #include "imap/imap.h"
 #include "wire/utf7.h"
-
-/* The request after the look-up: the user's account, and the mailbox as the store has it. */
-struct target {
-	struct arena *arena;
-	struct str user;
-	struct buf name; /* INBOX in capitals */
-	struct store_account *account;
-};
 
 static bool
 put_mailbox_error(enum ts_err err, struct str user, struct str name, struct buf *out)
@@ -40,56 +32,11 @@ put_mailbox_error(enum ts_err err, struct str user, struct str name, struct buf 
 	return false;
 }
 
-/* Normalizes the name, unless a mailbox with exactly this spelling exists. */
-static void
-set_target_name(struct target *t, struct str name)
-{
-	struct store_mailbox_info info;
-
-	if (!store_account_lookup(t->account, name, &info))
-		name = wire_name_kept(t->arena, name);
-	t->name.n = 0;
-	buf_str(&t->name, name);
-}
-
-/* A deleted user may have left mail: then the name means the account itself. */
 static bool
 find_target(const struct ops *ops, const struct request *req, bool create, struct target *t,
     struct buf *out)
 {
-	struct auth_user user = {0};
-	const char *why = NULL;
-	bool known;
-	enum ts_err err;
-
-	*t = (struct target){.user = request_get(req, "user")};
-	t->arena = arena_new(NULL, ARENA_OTHER, 1024);
-	err = auth_users_get(ops->auth, t->user, t->arena, &user, &why);
-	known = err == TS_OK;
-	if (known)
-		t->user = user.name;
-	err = store_account_load(ops->store, t->user, create && known, &t->account);
-	if (err == TS_OK) {
-		set_target_name(t, request_get(req, "name"));
-		return true;
-	}
-	if (err == TS_NOT_FOUND)
-		buf_printf(out,
-		    known ? "%.*s has no mailboxes yet: the first login or delivery creates them\n"
-		          : "there is no user %.*s\n",
-		    STR_ARG(t->user));
-	else
-		buf_printf(out, "the account of %.*s: %s\n", STR_ARG(t->user), ts_err_name(err));
-	return false;
-}
-
-static void
-target_fini(struct target *t)
-{
-	if (t->account != NULL)
-		store_account_unref(&t->account);
-	buf_fini(&t->name);
-	arena_free(&t->arena);
+	return target_find(ops, request_get(req, "user"), request_get(req, "name"), create, t, out);
 }
 
 static void

@@ -6,8 +6,10 @@ const struct op *
 ops_find(struct str verb)
 {
 	static const struct op *const tables[] = {
+	    ops_acl,
 	    ops_alias,
 	    ops_grant,
+	    ops_group_mailbox,
 	    ops_server,
 	    ops_user,
 	    ops_check,

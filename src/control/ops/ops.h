@@ -7,18 +7,20 @@
  */
 #include "control/op.h"
 
+extern const struct op ops_acl[];     /* acl.c */
 extern const struct op ops_alias[];   /* alias.c */
 extern const struct op ops_backup[];  /* backup.c: reading for backups */
 extern const struct op ops_restore[]; /* restore.c: writing what a backup has */
 extern const struct op ops_server[];  /* server.c: status, stop, reload */
 extern const struct op ops_check[];
-extern const struct op ops_grant[];    /* grant.c */
-extern const struct op ops_user[];     /* user.c */
-extern const struct op ops_import[];   /* import.c */
-extern const struct op ops_export[];   /* export.c */
-extern const struct op ops_mailbox[];  /* mailbox.c */
-extern const struct op ops_quota[];    /* quota.c */
-extern const struct op ops_sessions[]; /* sessions.c: who, kick */
+extern const struct op ops_grant[];         /* grant.c */
+extern const struct op ops_group_mailbox[]; /* group_mailbox.c */
+extern const struct op ops_user[];          /* user.c */
+extern const struct op ops_import[];        /* import.c */
+extern const struct op ops_export[];        /* export.c */
+extern const struct op ops_mailbox[];       /* mailbox.c */
+extern const struct op ops_quota[];         /* quota.c */
+extern const struct op ops_sessions[];      /* sessions.c: who, kick */
 
 /* Appends a line for an error of a change that says nothing about its operation; why: the reason
  * that came with the error, or NULL. */

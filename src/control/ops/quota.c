@@ -2,8 +2,8 @@
 /* Operations on quota: limits of users and their mailboxes. */
 #include <stdio.h>
 
-#include "auth/users.h"
 #include "control/ops/ops.h"
+#include "control/ops/target.h"
 #include "control/rows.h"
 #include "store/quota.h"
 #include "wire/utf7.h"
@@ -171,13 +171,10 @@ find_account(const struct ops *ops, const struct request *req, bool create, stru
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
 	struct str user = request_get(req, "user");
 	struct store_account *a = NULL;
-	struct auth_user record = {0};
 	const char *why = NULL;
-	bool known = auth_users_get(ops->auth, user, arena, &record, &why) == TS_OK;
+	bool known = target_owner(ops, user, arena, &user, &why) == TS_OK;
 	enum ts_err err;
 
-	if (known)
-		user = record.name;
 	err = store_account_load(ops->store, user, create && known, &a);
 	if (err == TS_NOT_FOUND)
 		buf_printf(out,

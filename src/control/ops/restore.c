@@ -43,6 +43,7 @@
 #include "control/ops/ops.h"
 #include "control/ops/properties.h"
 #include "control/ops/restore_int.h"
+#include "control/ops/target.h"
 
 #define WINDOW 512
 #define PIECE ((uint64_t)256 * 1024)
@@ -239,9 +240,9 @@ static bool
 is_user(struct writer *w, struct str name)
 {
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
-	struct auth_user user = {0};
+	struct str user;
 	const char *why = NULL;
-	enum ts_err err = auth_users_get(w->ops->auth, name, arena, &user, &why);
+	enum ts_err err = target_owner(w->ops, name, arena, &user, &why);
 
 	arena_free(&arena);
 	if (err == TS_NOT_FOUND || err == TS_INVALID)

@@ -171,3 +171,24 @@ store_account_names(struct store *store, bool (*fn)(struct str name, void *arg),
 	scan_end(&scan);
 	return err == TS_NOT_FOUND ? TS_OK : err;
 }
+
+enum ts_err
+store_account_has_property(struct store *store, struct str account, struct str name)
+{
+	struct buf b = {0};
+	struct str value = STR_NONE;
+	struct key k;
+	uint64_t id = 0;
+	enum ts_err err;
+
+	block_here("store_account_has_property");
+	if (account.n == 0 || account.n > STORE_NAME_MAX || !store_property_name_ok(name))
+		return TS_NOT_FOUND;
+	err = account_id(store, account, &id);
+	if (err != TS_OK)
+		return err;
+	property_key(&k, id, 0, name);
+	err = store_get(store, &k, &b, &value);
+	buf_fini(&b);
+	return err;
+}

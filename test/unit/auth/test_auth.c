@@ -13,6 +13,7 @@
 
 #include "auth/auth.h"
 #include "auth/db.h"
+#include "auth/sharing.h"
 #include "auth/user/hashing.h"
 #include "auth/users.h"
 #include "base/log.h"
@@ -121,6 +122,73 @@ test_login(void **state)
 	assert_int_equal(ask(w, auth_check, "", "bert", "blue sea", NULL), AUTH_FAILED);
 	assert_int_equal(ask(w, auth_check, "", "an na", "blue sea", NULL), AUTH_FAILED);
 	assert_int_equal(ask(w, auth_check, "", "", "", NULL), AUTH_FAILED);
+}
+
+/* ---- group mailboxes ---- */
+
+static void
+set_group_mailbox(struct world *w, const char *name, bool on)
+{
+	struct store_account *account = NULL;
+	struct store_change *c;
+
+	assert_int_equal(store_account_load(w->store, str_of(name), true, &account), TS_OK);
+	c = store_change_new(account, STORE_CHANGE_PROPERTIES, NULL, NULL, NULL);
+	c->properties = arena_new_object(c->arena, struct store_property_op);
+	c->property_count = 1;
+	*c->properties = (struct store_property_op){
+	    .name = STR(AUTH_GROUP_MAILBOX), .value = STR("yes"), .remove = !on};
+	assert_int_equal(store_submit_wait(c), TS_OK);
+	store_change_free(&c);
+	store_account_unref(&account);
+	auth_changed(w->auth, str_of(name));
+}
+
+static enum auth_result
+vouched_login(struct world *w, const char *name)
+{
+	struct auth_request req = {.mechanism = STR("PROXYAUTH"),
+	    .proof = AUTH_BY_LOGIN,
+	    .authcid = str_of(name),
+	    .vouched = true};
+	struct auth_login login = {0};
+	enum auth_result result = auth_check(w->auth, &req, &login);
+
+	auth_login_fini(&login);
+	return result;
+}
+
+/* Nobody logs in as a group mailbox, whatever the databases say, and nobody acts for it. */
+static void
+test_group_mailbox(void **state)
+{
+	struct world *w = *state;
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	struct auth_user_spec spec = {.name = STR("desk"), .password = STR("blue sea")};
+	struct auth_user user;
+	const char *why = NULL;
+
+	assert_int_equal(add(w, "desk", "blue sea", NULL, false), TS_OK);
+	assert_int_equal(add(w, "gate", "red", "*", false), TS_OK);
+	assert_int_equal(ask(w, auth_check, "", "desk", "blue sea", "desk@site.example"), AUTH_OK);
+	assert_int_equal(ask(w, auth_check, "desk", "gate", "red", "desk@site.example"), AUTH_OK);
+	assert_int_equal(ask(w, auth_try, "", "desk", "blue sea", NULL), AUTH_OK);
+	assert_int_equal(vouched_login(w, "zoe"), AUTH_OK);
+
+	set_group_mailbox(w, "desk@site.example", true);
+	assert_int_equal(ask(w, auth_try, "", "desk", "blue sea", NULL), AUTH_AGAIN);
+	assert_int_equal(ask(w, auth_check, "", "desk", "blue sea", NULL), AUTH_FAILED);
+	assert_int_equal(ask(w, auth_try, "", "desk", "blue sea", NULL), AUTH_AGAIN);
+	assert_int_equal(ask(w, auth_check, "desk", "gate", "red", NULL), AUTH_DENIED);
+	assert_int_equal(auth_find_user(w->auth, STR("desk"), arena, &user), TS_NOT_FOUND);
+	assert_int_equal(auth_users_check(w->auth, &spec, &why), TS_INVALID);
+	assert_non_null(strstr(why, "group mailbox"));
+	set_group_mailbox(w, "zoe@site.example", true);
+	assert_int_equal(vouched_login(w, "zoe"), AUTH_FAILED);
+
+	set_group_mailbox(w, "desk@site.example", false);
+	assert_int_equal(ask(w, auth_check, "", "desk", "blue sea", "desk@site.example"), AUTH_OK);
+	arena_free(&arena);
 }
 
 /* ---- what a login costs ---- */
@@ -616,6 +684,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_login, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_group_mailbox, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_cost, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_password_change, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_acting_for_others, setup, teardown),
