@@ -7,6 +7,15 @@
 #include "auth/sharing.h"
 #include "base/err.h"
 
+static void
+add_users(struct site *site)
+{
+	site_user(site, "a", "x", NULL, false);
+	site_user(site, "b", "x", NULL, false);
+	site_message(site, "a", "INBOX", "", STR("Subject: a\r\n\r\n"));
+	site_message(site, "b", "INBOX", "", STR("Subject: b\r\n\r\n"));
+}
+
 void
 lmtp_site_begin(struct lmtp_site *s, struct str conf, unsigned lanes, struct tls_slot *tls)
 {
@@ -14,15 +23,13 @@ lmtp_site_begin(struct lmtp_site *s, struct str conf, unsigned lanes, struct tls
 	struct conf_faults faults = {0};
 	enum ts_err err;
 
-	s->site = site_new(
-	    &(struct site_options){.conf = STR("plaintext_login = always\n"), .lanes = lanes});
+	s->site = site_new(&(struct site_options){
+	    .conf = STR("plaintext_login = always\n"), .lanes = lanes, .disk = s->disk});
 	err = conf_parse((struct conf_tables){tables, 2}, conf, "test", NULL, &faults, &s->conf);
 	TS_ASSERT(err == TS_OK);
 	conf_faults_fini(&faults);
-	site_user(s->site, "a", "x", NULL, false);
-	site_user(s->site, "b", "x", NULL, false);
-	site_message(s->site, "a", "INBOX", "", STR("Subject: a\r\n\r\n"));
-	site_message(s->site, "b", "INBOX", "", STR("Subject: b\r\n\r\n"));
+	if (s->disk == NULL)
+		add_users(s->site);
 	s->server.store = s->site->store;
 	s->server.auth = s->site->auth;
 	s->server.workers = s->site->server.workers;

@@ -14,7 +14,8 @@ struct lmtp_site {
 	struct conf *conf;
 	struct lmtp_server server;
 	struct lmtp_loop ll;
-	struct stream_fake *fake; /* NULL: not connected */
+	struct stream_fake *fake;     /* NULL: not connected */
+	struct engine_mem_disk *disk; /* set before the begin: of an earlier site; taken over */
 };
 
 /* conf: text of the options; lanes: as in site_options.  tls: a slot, which stays the caller's, or

@@ -713,6 +713,70 @@ endless(void **state)
 	end(&w);
 }
 
+/* ---- faults */
+
+/* Nothing is in memory, and a read fails: the mail server must try again; the message does not go
+ * to INBOX meanwhile.  Returns whether the fault occurred. */
+static bool
+read_fails(struct engine_mem_disk *disk, enum engine_mem_op op, enum ts_err err, uint64_t n,
+    const char *address)
+{
+	struct world w = {.s = {.disk = engine_mem_image(disk)}};
+	uint64_t before;
+	bool met;
+
+	lmtp_site_begin(&w.s, STR(""), 0, NULL);
+	lmtp_site_connect(&w.s, false);
+	say(&w, "LHLO me\r\n");
+	before = engine_mem_count(w.s.site->disk, op);
+	engine_mem_fail(w.s.site->disk, op, n, err, false);
+	rcpt(&w, address);
+	met = engine_mem_count(w.s.site->disk, op) - before >= n;
+	engine_mem_fail(w.s.site->disk, op, 0, TS_OK, false);
+	if (strncmp(heard(&w), ok, 9) == 0) {
+		struct buf grew = {0};
+
+		count(&w, &w.before);
+		say(&w, "DATA\r\n");
+		say(&w, "a: b\r\n\r\n.\r\n");
+		what_grew(&w, &grew);
+		assert_string_equal(buf_cstr(&grew), orders);
+		buf_fini(&grew);
+	} else if (strncmp(heard(&w), "451 4.3.0", 9) != 0)
+		fail_msg("%d %u: %s", (int)op, (unsigned)n, heard(&w));
+	if (err != TS_DAMAGED) /* a damaged account stays so */
+		goes_to(&w, address, orders);
+	end(&w);
+	return met;
+}
+
+static void
+reads_fail(void **state)
+{
+	static const struct {
+		enum engine_mem_op op;
+		enum ts_err err;
+	} faults[] = {
+	    {ENGINE_MEM_GET, TS_IO}, {ENGINE_MEM_GET, TS_DAMAGED}, {ENGINE_MEM_ITER_NEXT, TS_IO}};
+	struct engine_mem_disk *disk;
+	unsigned met = 0;
+	struct world w;
+
+	(void)state;
+	begin(&w, "");
+	property(&w, "support@example.net", "orders", "acl/a@example.net", "p");
+	disk = engine_mem_image(w.s.site->disk);
+	end(&w);
+	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++)
+		for (unsigned k = 0; k < 2; k++)
+			for (uint64_t n = 1; read_fails(disk, faults[i].op, faults[i].err, n,
+			         k ? "support+orders" : "a+shared/support/orders");
+			     n++)
+				met++;
+	assert_true(met > 10);
+	engine_mem_disk_free(&disk);
+}
+
 int
 main(void)
 {
@@ -722,7 +786,7 @@ main(void)
 	    cmocka_unit_test(own), cmocka_unit_test(options), cmocka_unit_test(create),
 	    cmocka_unit_test(domains), cmocka_unit_test(silence), cmocka_unit_test(quota),
 	    cmocka_unit_test(right_lost), cmocka_unit_test(right_not_needed),
-	    cmocka_unit_test(meanwhile), cmocka_unit_test(endless)};
+	    cmocka_unit_test(meanwhile), cmocka_unit_test(endless), cmocka_unit_test(reads_fail)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
