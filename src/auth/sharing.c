@@ -106,20 +106,10 @@ auth_is_group_mailbox(struct store *store, struct str name)
 enum ts_err
 auth_load_group_mailbox(struct store *store, struct str name, struct store_account **account_r)
 {
-	struct store_properties *properties;
-	enum ts_err err = store_account_load(store, name, false, account_r);
+	enum ts_err err = auth_is_group_mailbox(store, name);
 
-	if (err == TS_INVALID)
-		return TS_NOT_FOUND; /* no account can have that name */
-	if (err != TS_OK)
-		return err;
-	properties = store_account_properties(*account_r);
-	if (auth_space_of_account(properties) != AUTH_SPACE_SHARED) {
-		store_account_unref(account_r);
-		err = TS_NOT_FOUND;
-	}
-	store_properties_unref(&properties);
-	return err;
+	*account_r = NULL;
+	return err == TS_OK ? store_account_load(store, name, false, account_r) : err;
 }
 
 static struct str
