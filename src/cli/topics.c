@@ -126,7 +126,7 @@ const struct topic topics[] = {
         "group, the logins that it permitted end with BYE. Groups come from the file\n"
         "`auth.group_file`.\n",
         NULL},
-    {"rights", "RIGHTS", "mailboxes of others, group mailboxes, and what each right allows",
+    {"acl", "SHARING", "mailboxes of others, group mailboxes, and what each right allows",
         "Users share their mailboxes with their clients (SETACL, RFC 4314); `turnstone acl set`\n"
         "does the same for them. Others find the mailbox as `Other Users/USER/MAILBOX`, that of\n"
         "a group mailbox as `Shared/NAME/MAILBOX`. The owner always has all rights. Each\n"

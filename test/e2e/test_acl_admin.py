@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """`turnstone acl`: the lists of rights, with and without a server, and why somebody has a right."""
 import os
+import re
+import shlex
 import subprocess
 
 import pytest
 
-from server import BUILD, give
+from server import BUILD, TOP, give
 
 PASSWORD = "wonderland-7"
 RUNNING = pytest.mark.parametrize("running", [False, True], ids=["stopped", "running"])
@@ -132,6 +134,16 @@ def test_anyone_gives_nothing_if_that_is_off(site):
     client = site.login("bob")
     client.no('SELECT "Other Users/alice@example.net/Work"', "NONEXISTENT")
     client.close()
+    # Neither do users add such entries; they take rights away and remove them.
+    client = site.login("alice")
+    for word in "anyone", "Authenticated":
+        client.no(f"SETACL Work {word} lr", "CANNOT")
+        client.no(f"SETACL Nowhere {word} +l", "CANNOT")
+        client.ok(f"SETACL Work -{word} w")
+        client.ok(f"SETACL Work {word} -l")
+        client.ok(f"DELETEACL Work {word}")
+    assert entries(site, "alice") == [("Work", "-anyone", "w"), ("Work", "-authenticated", "w")]
+    client.close()
 
 
 def test_it_is_what_users_see(site):
@@ -173,3 +185,21 @@ def test_damaged_entries_are_named(site):
     done = site.cli("acl", "list", "alice", code=3)
     assert "entry acl/dora of Work: the record has an unknown form" in done.stderr and "bob@example.net" in done.stdout
     site.cli("acl", "set", "alice", "Work", "bob", "lrs")
+
+
+@RUNNING
+def test_the_commands_of_the_manual(site, running):
+    """The section on sharing in doc/admin.md, line by line."""
+    if running:
+        site.start()
+    with open(os.path.join(TOP, "doc", "admin.md"), encoding="utf-8") as f:
+        section = re.search(r"^## Sharing mailboxes\n(.*?)^## ", f.read(), re.M | re.S)[1]
+    lines = re.findall(r"^    turnstone (.*)$", section, re.M)
+    assert len(lines) >= 10
+    for line in lines:
+        done = site.cli(*shlex.split(line, comments=True))
+        assert "note:" not in done.stderr, done
+    assert entries(site, "alice", "Projects") == [
+        ("Projects", "-dora@example.net", "w"), ("Projects", "bob@example.net", "lrs"), ("Projects", "group:staff", "lrswite")]
+    assert entries(site, "support", "INBOX/Done") == [
+        ("INBOX/Done", "alice@example.net", "lrswipkxtea"), ("INBOX/Done", "group:staff", "lrswite")]

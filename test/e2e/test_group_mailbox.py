@@ -180,8 +180,31 @@ def test_backup_export_check(site):
         other.cli("restore", saved, "--user", "support")
         assert other.asked("group-mailbox", "list")[0]["messages"] == 1
         other.cli("group-mailbox", "create", "archive")
-        other.cli("import", "maildir", out, "--user", "archive")
+        other.cli("import", "maildir", out, "--user", "archive", "--properties")
         assert {row["name"]: row["messages"] for row in other.asked("group-mailbox", "list")} == {
             "archive@example.net": 1, "support@example.net": 1}
+    finally:
+        other.remove()
+
+
+def test_a_user_does_not_become_a_group_mailbox(site):
+    """Neither by a restore nor by an import: nobody could log in any more."""
+    site.cli("group-mailbox", "create", "support", "--acl", "alice=lrs")
+    saved, out = os.path.join(site.dir, "saved"), os.path.join(site.dir, "out")
+    site.cli("backup", saved)
+    site.cli("export", "maildir", out, "--user", "support")
+    other = Site("default_domain = example.net\n")
+    try:
+        other.add("support", PASSWORD)
+        done = other.cli("restore", saved, code=None, ok=None)
+        assert "the property group-mailbox is left out: the account is that of a user" in done.stderr + done.stdout
+        other.add("dora", PASSWORD)
+        for dry in ("--dry-run",), ():
+            done = other.cli("import", "maildir", out, "--user", "dora", "--properties", *dry, code=3)
+            assert "the property group-mailbox: the account is that of a user" in done.stderr + done.stdout
+        assert not listed(other)
+        other.start()
+        assert other.lets_in("support", PASSWORD) and other.lets_in("dora", PASSWORD)
+        assert entries(other, "support") == [("INBOX", "alice@example.net", "lrs")] == entries(other, "dora")
     finally:
         other.remove()

@@ -141,6 +141,13 @@ auth_acl_fits(struct str identifier, const struct auth_acl_who *who)
 	return str_eq(identifier, who->user);
 }
 
+bool
+auth_acl_for_all(struct str identifier)
+{
+	return str_eq(identifier, STR(AUTH_ACL_ANYONE)) ||
+	       str_eq(identifier, STR(AUTH_ACL_AUTHENTICATED));
+}
+
 unsigned
 auth_acl_rights(const struct store_properties *table, const struct auth_acl_who *who)
 {

@@ -44,6 +44,9 @@ bool auth_acl_next(
     const struct store_properties *table, size_t *at, struct str *identifier_r, unsigned *rights_r);
 /* Whether an identifier, with or without '-', fits somebody. */
 bool auth_acl_fits(struct str identifier, const struct auth_acl_who *who);
+/* Whether an entry is for everybody and gives something: `anyone` or `authenticated` without '-'.
+ */
+bool auth_acl_for_all(struct str identifier);
 /* Returns the name of the first property at or after *at that is a damaged entry, for the log, and
  * sets *at behind it; STR_NONE if there is none.  *at begins as 0. */
 struct str auth_acl_damaged(const struct store_properties *table, size_t *at);

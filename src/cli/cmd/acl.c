@@ -143,7 +143,7 @@ const struct args_cmd cli_acl_cmds[] = {
         .more = "IDENTIFIER is a user, group:NAME, anyone or authenticated; with '-' before it "
                 "the entry takes rights away, whoever else gives them. RIGHTS are letters; with "
                 "'+' before them they are added to those of the entry, with '-' removed. "
-                "`turnstone help rights` says what each allows. The same as SETACL in IMAP.",
+                "`turnstone help acl` says what each allows. The same as SETACL in IMAP.",
         .opts = plain_opts,
         .run = acl_set},
     {.name = "acl remove",

@@ -124,7 +124,7 @@ read_rights(struct str text, struct acl_plan *plan, struct buf *out)
 	else
 		buf_printf(out,
 		    "there is no right '%c': rights are letters of lrswipkxtea (turnstone help "
-		    "rights)\n",
+		    "acl)\n",
 		    bad >= ' ' && bad < 0x7f ? bad : '?');
 	return false;
 }
@@ -135,15 +135,6 @@ is_word(struct str identifier, const char *word)
 	if (str_has_prefix(identifier, STR("-")))
 		identifier = str_range(identifier.p + 1, identifier.p + identifier.n);
 	return str_eq(identifier, str_of(word));
-}
-
-/* An entry for all that would give nothing is a mistake; one that takes something is not. */
-static bool
-is_forbidden(struct str identifier, bool no_anyone)
-{
-	return no_anyone && !str_has_prefix(identifier, STR("-")) &&
-	       (is_word(identifier, AUTH_ACL_ANYONE) ||
-	           is_word(identifier, AUTH_ACL_AUTHENTICATED));
 }
 
 static bool
@@ -163,8 +154,8 @@ read_edit(const struct ops *ops, const struct acl_edit *edit, bool no_anyone, st
 	buf_printf(&plan->name, AUTH_ACL_PREFIX "%.*s", STR_ARG(buf_as_str(&plan->identifier)));
 	if (!read_rights(edit->rights, plan, out))
 		return false;
-	if (plan->mode == PLAN_TAKE || plan->rights == 0 ||
-	    !is_forbidden(buf_as_str(&plan->identifier), no_anyone))
+	if (!no_anyone || plan->mode == PLAN_TAKE || plan->rights == 0 ||
+	    !auth_acl_for_all(buf_as_str(&plan->identifier)))
 		return true;
 	buf_puts(out, "sharing.anyone = no in the configuration: name users or groups instead\n");
 	return false;

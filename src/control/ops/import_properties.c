@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Properties of an import: a change for each, since there are few. */
+#include "auth/sharing.h"
 #include "control/ops/import_int.h"
 
 struct refusal {
@@ -25,6 +26,15 @@ refuse(struct str name, const char *why, void *arg)
 	return true;
 }
 
+/* A user's account does not become a group mailbox, which would shut the user out. */
+static bool
+is_for_groups_only(const struct import *im, const struct mailstream_property *p)
+{
+	return !p->of_mailbox && str_eq(p->name, STR(AUTH_GROUP_MAILBOX)) &&
+	       (im->account == NULL ||
+	           auth_is_group_mailbox(im->ops->store, store_account_name(im->account)) != TS_OK);
+}
+
 bool
 import_take_property(struct import *im, const struct mailstream_property *p)
 {
@@ -37,7 +47,11 @@ import_take_property(struct import *im, const struct mailstream_property *p)
 	    .dry = im->dry ? &im->dryness.properties : NULL,
 	    .refused = refuse,
 	    .arg = &refusal};
-	enum ts_err err = properties_put_all(&put, &op, 1);
+	enum ts_err err;
+
+	if (is_for_groups_only(im, p))
+		return refuse(p->name, "the account is that of a user", &refusal);
+	err = properties_put_all(&put, &op, 1);
 
 	im->properties += put.put;
 	return err == TS_OK || import_fail(im, "a property of", err);

@@ -35,6 +35,7 @@
  */
 #include <openssl/evp.h>
 
+#include "auth/sharing.h"
 #include "auth/users.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -143,6 +144,21 @@ take_property(struct rd *r, struct store_property_op *op)
 	return !r->bad && what <= 2;
 }
 
+/* A user's account does not become a group mailbox, which would shut the user out. */
+static bool
+is_for_groups_only(struct writer *w, const struct store_property_op *op)
+{
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	struct auth_user user = {0};
+	const char *why = NULL;
+	bool only =
+	    !op->remove && str_eq(op->name, STR(AUTH_GROUP_MAILBOX)) &&
+	    auth_users_get(w->ops->auth, buf_as_str(&w->account_name), arena, &user, &why) == TS_OK;
+
+	arena_free(&arena);
+	return only;
+}
+
 static bool
 put_properties(struct writer *w, struct rd *r)
 {
@@ -163,8 +179,14 @@ put_properties(struct writer *w, struct rd *r)
 	bool good =
 	    !r->bad && (w->dry || (w->account != NULL && (!of_mailbox || w->mailbox != NULL)));
 
-	while (good && rd_left(r) > 0)
-		good = take_property(r, &ops[n++]);
+	while (good && rd_left(r) > 0) {
+		good = take_property(r, &ops[n]);
+		if (good && !of_mailbox && is_for_groups_only(w, &ops[n]))
+			good =
+			    refuse_property(ops[n].name, "the account is that of a user", &refusal);
+		else
+			n++;
+	}
 	if (good)
 		err = properties_put_all(&put, ops, n);
 	arena_free(&arena);

@@ -182,6 +182,9 @@ edit_start(struct imap_cmd *cmd, struct edit *e, struct str mailbox, struct str 
 	e->identifier = prepared(cmd, identifier);
 	if (e->identifier.p == NULL)
 		return IMAP_DONE;
+	if (e->mode != WIRE_ACL_REMOVE && e->rights != 0 && auth_acl_for_all(e->identifier) &&
+	    !imap_login(cmd->conn)->sharing->options->anyone)
+		return cmd_no(cmd, "CANNOT", N_("Mailboxes are not shared with everybody here"));
 	e->name = str_of(arena_printf(cmd->arena, AUTH_ACL_PREFIX "%.*s", STR_ARG(e->identifier)));
 	e->open.name = mailbox;
 	e->open.given = &cmd->in.given;
