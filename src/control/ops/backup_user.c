@@ -3,6 +3,7 @@
 #include "control/ops/backup_int.h"
 
 #include "base/mem.h"
+#include "control/ops/seen.h"
 
 #define WINDOW 512
 #define ROUNDS 16
@@ -73,7 +74,8 @@ put_message(struct buf *b, const struct store_message *m)
 
 /* Called with the mailbox's lock held. */
 static void
-copy_messages(struct copy *c, const roaring_bitmap_t *uids, struct store_message *window)
+copy_messages(struct copy *c, const struct store_reader *reader, const roaring_bitmap_t *uids,
+    struct store_message *window)
 {
 	uint32_t from = 0;
 	size_t n = WINDOW;
@@ -83,7 +85,7 @@ copy_messages(struct copy *c, const roaring_bitmap_t *uids, struct store_message
 		roaring_bitmap_free(c->stored);
 	c->stored = roaring_bitmap_create();
 	while (n == WINDOW) {
-		n = store_mailbox_window(c->mailbox, uids, from, window, WINDOW);
+		n = store_reader_window(reader, uids, from, window, WINDOW);
 		for (size_t i = 0; i < n; i++) {
 			put_message(&c->messages, &window[i]);
 			if (store_message_has_ids(&window[i]))
@@ -99,6 +101,7 @@ copy_messages(struct copy *c, const roaring_bitmap_t *uids, struct store_message
 static void
 copy_changes(struct copy *c)
 {
+	struct store_reader reader = {.mailbox = c->mailbox};
 	uint64_t since = c->uids != NULL ? c->info.counters.modseq : c->since;
 	roaring_bitmap_t *changed = c->changed != NULL ? c->changed : roaring_bitmap_create();
 
@@ -106,16 +109,17 @@ copy_changes(struct copy *c)
 		roaring_bitmap_free(c->uids);
 	struct store_message *window = mem_zalloc(WINDOW * sizeof(*window));
 
-	store_mailbox_read_begin(c->mailbox);
+	store_reader_begin(&reader);
 	c->uids = roaring_bitmap_copy(store_mailbox_uids(c->mailbox));
-	store_mailbox_changed_since(c->mailbox, since, changed);
+	/* What the owner marks read raises no MODSEQ of the mailbox. */
+	store_mailbox_changed_since(c->mailbox, store_reader_is_own(&reader) ? 0 : since, changed);
 	roaring_bitmap_and_inplace(changed, c->uids);
 
-	copy_messages(c, changed, window);
+	copy_messages(c, &reader, changed, window);
 	store_keywords_unref(&c->keywords);
 	c->keywords = store_mailbox_keywords(c->mailbox);
 	c->info.counters.modseq = store_mailbox_modseq(c->mailbox);
-	store_mailbox_read_end(c->mailbox);
+	store_reader_end(&reader);
 	mem_free(window);
 	/* Counters have a lock of their own: UIDNEXT may be ahead, which does no harm. */
 	struct store_counters now;

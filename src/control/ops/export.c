@@ -6,6 +6,7 @@
  */
 #include "base/mem.h"
 #include "control/ops/ops.h"
+#include "control/ops/seen.h"
 #include "control/ops/target.h"
 #include "port/mailstream.h"
 
@@ -190,6 +191,7 @@ send_message(struct export *ex, struct store_mailbox *mb, const struct store_key
 static bool
 put_messages(struct export *ex, struct store_mailbox *mb, struct str name)
 {
+	struct store_reader reader = {.mailbox = mb};
 	struct store_message *w = mem_zalloc(WINDOW * sizeof *w);
 	uint32_t from = 0;
 	size_t n;
@@ -199,10 +201,10 @@ put_messages(struct export *ex, struct store_mailbox *mb, struct str name)
 	do {
 		struct store_keywords *keywords;
 
-		store_mailbox_read_begin(mb);
-		n = store_mailbox_window(mb, NULL, from, w, WINDOW);
+		store_reader_begin(&reader);
+		n = store_reader_window(&reader, NULL, from, w, WINDOW);
 		keywords = store_mailbox_keywords(mb);
-		store_mailbox_read_end(mb);
+		store_reader_end(&reader);
 		for (size_t i = 0; ok && i < n; i++)
 			ok = send_message(
 			    ex, mb, keywords, name, &w[i], roaring_bitmap_contains(have, w[i].uid));

@@ -5,6 +5,7 @@
  */
 #include "control/ops/import_int.h"
 #include "control/ops/ops.h"
+#include "control/ops/seen.h"
 #include "net/loop.h"
 
 #define BATCH_ITEMS 200
@@ -18,7 +19,7 @@ submit_batch(struct import *im, enum store_limit *limit_r)
 	if (im->batch != NULL) {
 		size_t n = im->batch->item_count;
 
-		err = store_submit_wait(im->batch);
+		err = seen_append(im->batch);
 		if (err == TS_OK)
 			im->added += n;
 		*limit_r = im->batch->limit;

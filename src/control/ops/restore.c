@@ -44,6 +44,7 @@
 #include "control/ops/ops.h"
 #include "control/ops/properties.h"
 #include "control/ops/restore_int.h"
+#include "control/ops/seen.h"
 #include "control/ops/target.h"
 
 #define WINDOW 512
@@ -372,6 +373,7 @@ static bool
 send_messages(struct writer *w, const struct store_keywords *sent)
 {
 	struct store_message *m = mem_zalloc(WINDOW * sizeof(*m));
+	struct store_reader reader = {.mailbox = w->mailbox};
 	struct store_keywords *now;
 	struct buf *b = &w->scratch;
 	uint32_t from = 0;
@@ -379,10 +381,10 @@ send_messages(struct writer *w, const struct store_keywords *sent)
 	bool ok = true;
 
 	while (ok && n == WINDOW) {
-		store_mailbox_read_begin(w->mailbox);
-		n = store_mailbox_window(w->mailbox, NULL, from, m, WINDOW);
+		store_reader_begin(&reader);
+		n = store_reader_window(&reader, NULL, from, m, WINDOW);
 		now = store_mailbox_keywords(w->mailbox);
-		store_mailbox_read_end(w->mailbox);
+		store_reader_end(&reader);
 		b->n = 0;
 		for (size_t i = 0; i < n; i++) {
 			struct store_flags flags = store_keywords_translate(&m[i].flags, now, sent);
@@ -626,7 +628,7 @@ set_flags(struct writer *w, struct rd *r)
 	c->uids = take_uids(r);
 	if (!ok || r->bad)
 		ok = restore_bad_question(w);
-	else if (store_submit_wait(c) != TS_OK)
+	else if (seen_replace(c) != TS_OK)
 		ok = restore_say(w, "flags", c->err);
 	else
 		ok = restore_send_lost(w, c);

@@ -3,6 +3,7 @@
 #include "control/dialogue.h"
 #include "control/ops/ops.h"
 #include "control/ops/restore_int.h"
+#include "control/ops/seen.h"
 
 #define ITEMS 1024
 
@@ -65,7 +66,7 @@ append_alone(struct writer *w, struct store_append_item *item, uint64_t *unfit)
 	c->items[0] = *item;
 	c->item_count = 1;
 	item->upload = NULL;
-	err = store_submit_wait(c);
+	err = seen_append(c);
 	if (ops_quota_text(err, c->limit) != NULL)
 		++*unfit;
 	else
@@ -97,7 +98,7 @@ batch_end(struct writer *w)
 
 	if (w->batch == NULL || w->batch->item_count == 0)
 		return true;
-	err = store_submit_wait(w->batch);
+	err = seen_append(w->batch);
 	if (ops_quota_text(err, w->batch->limit) != NULL)
 		return append_what_fits(w);
 	if (err != TS_OK) {
