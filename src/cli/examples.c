@@ -58,6 +58,8 @@ const struct example examples[] = {
     {"acl explain", "What may bob do there, and why?",
         "turnstone acl explain alice Projects/2027 bob"},
     {"acl remove", "Now only she herself.", "turnstone acl remove alice Projects/2027 bob"},
+    {"acl forget", "The group trainees is no more: nobody's mailboxes name it.",
+        "turnstone acl forget group:trainees"},
     {"group-mailbox create", "Alice and bob answer the mail for support@example.org together.",
         "turnstone group-mailbox create support --acl alice=lrswipkxtea --acl bob=lrswipte"},
     {"group-mailbox list", "Which are there?", "turnstone group-mailbox list"},

@@ -203,3 +203,29 @@ def test_the_commands_of_the_manual(site, running):
         ("Projects", "-dora@example.net", "w"), ("Projects", "bob@example.net", "lrs"), ("Projects", "group:staff", "lrswite")]
     assert entries(site, "support", "INBOX/Done") == [
         ("INBOX/Done", "alice@example.net", "lrswipkxtea"), ("INBOX/Done", "group:staff", "lrswite")]
+
+
+@RUNNING
+def test_forget(site, running):
+    """What was shared with a deleted user, or a group that is no more, is not there for the next of that name."""
+    for owner, box in (("alice", "Work"), ("alice", "INBOX"), ("carol", "INBOX")):
+        for identifier in "bob", "-bob", "group:staff", "-group:staff", "anyone", "dora":
+            site.cli("acl", "set", owner, box, identifier, "lr")
+    left = [("group:staff", "lr"), ("-group:staff", "lr"), ("anyone", "lr"), ("dora@example.net", "lr")]
+    if running:
+        site.start()
+    assert site.cli("acl", "forget", "group:nobody").stdout == "0 entries removed\n"
+    assert "without '-'" in site.cli("acl", "forget", "-dora", code=1).stderr
+    assert "not the name" in site.cli("acl", "forget", "b b", code=1).stderr
+    site.cli("user", "delete", "bob")
+    for owner, boxes in (("alice", ["INBOX", "Work"]), ("carol", ["INBOX"])):
+        assert sorted(entries(site, owner)) == sorted((box, i, r) for box in boxes for i, r in left)
+    site.add("bob", PASSWORD)
+    assert site.cli("acl", "forget", "GROUP:staff").stdout == "6 entries removed\n"
+    assert site.cli("acl", "forget", "anyone").stdout == "3 entries removed\n"
+    assert entries(site, "carol") == [("INBOX", "dora@example.net", "lr")]
+    if running:
+        assert len(re.findall(r"msg=acl .*identifier=-?bob@example.net", site.log())) >= 6
+        client = site.login("bob")
+        assert b"Other Users" not in b"".join(client.ok('LIST "" *'))
+        client.close()

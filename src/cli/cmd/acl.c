@@ -122,6 +122,17 @@ acl_explain(const struct args *args)
 	return code;
 }
 
+static int
+acl_forget(const struct args *args)
+{
+	static const char *const fields[] = {"identifier"};
+	struct buf wire = {0};
+
+	begin(args, "acl-forget", fields, &wire);
+	request_end(&wire);
+	return ask(args, &wire);
+}
+
 static const struct args_opt plain_opts[] = {CLI_CONFIG_OPT, {NULL, NULL, NULL}};
 static const struct args_opt json_opts[] = {CLI_CONFIG_OPT, CLI_JSON_OPT, {NULL, NULL, NULL}};
 
@@ -164,4 +175,14 @@ const struct args_cmd cli_acl_cmds[] = {
                 "act for WHO says `grant explain`.",
         .opts = json_opts,
         .run = acl_explain},
+    {.name = "acl forget",
+        .operands = "IDENTIFIER",
+        .min = 1,
+        .max = 1,
+        .help = "remove all entries for somebody from all mailboxes of all users",
+        .more =
+            "Negative entries, too. `user delete` does it for the user. Use it for a group that "
+            "is no more, or for somebody who is gone from another user database.",
+        .opts = plain_opts,
+        .run = acl_forget},
     {.name = NULL}};

@@ -8,6 +8,7 @@
 #include "control/ops/acl_int.h"
 #include "control/ops/ops.h"
 #include "control/rows.h"
+#include "store/shares.h"
 
 enum { EDIT_TRIES = 64 }; /* of an entry that others change meanwhile */
 
@@ -383,6 +384,132 @@ acl_remove(const struct ops *ops, const struct request *req, struct buf *out, st
 	return edit_requested(ops, req, STR(""), out);
 }
 
+/* ---- forget ---- */
+
+struct forgetting {
+	const struct ops *ops;
+	struct str identifier; /* without '-' */
+	struct buf accounts;   /* that share something with it: ids, each once */
+	struct buf names;      /* of mailboxes of the current one, vstr each */
+	uint64_t last, removed;
+};
+
+static bool
+note_account(uint64_t account, uint32_t mailbox, void *arg)
+{
+	struct forgetting *f = arg;
+
+	(void)mailbox;
+	if (account != f->last)
+		buf_be64(&f->accounts, account);
+	f->last = account;
+	return true;
+}
+
+static bool
+note_mailbox(const struct store_mailbox_info *info, void *arg)
+{
+	struct forgetting *f = arg;
+
+	if (info->id != 0 && auth_acl_shared(info->properties))
+		buf_vstr(&f->names, info->name);
+	return true;
+}
+
+static enum ts_err
+forget_entry(
+    struct forgetting *f, struct target *t, struct store_mailbox *mailbox, const char *sign)
+{
+	struct acl_plan plan = {.mode = PLAN_SET};
+	bool changed;
+	enum ts_err err;
+
+	buf_printf(&plan.identifier, "%s%.*s", sign, STR_ARG(f->identifier));
+	buf_printf(&plan.name, AUTH_ACL_PREFIX "%.*s", STR_ARG(buf_as_str(&plan.identifier)));
+	err = carry_out_plan(&plan, mailbox, &changed);
+	if (changed && f->ops->server != NULL)
+		log_edit(t, &plan);
+	f->removed += changed;
+	plan_fini(&plan);
+	return err;
+}
+
+static enum ts_err
+forget_in_mailbox(struct forgetting *f, struct target *t, struct str name)
+{
+	struct store_mailbox *mailbox = NULL;
+	enum ts_err err = store_mailbox_load(t->account, name, &mailbox);
+
+	t->name.n = 0;
+	buf_str(&t->name, name);
+	if (err == TS_OK)
+		err = forget_entry(f, t, mailbox, "");
+	if (err == TS_OK)
+		err = forget_entry(f, t, mailbox, "-");
+	store_mailbox_unref(&mailbox);
+	return err == TS_NOT_FOUND ? TS_OK : err; /* it is gone meanwhile */
+}
+
+/* The index is a hint: an account, or the right, may be gone already. */
+static enum ts_err
+forget_in_account(struct forgetting *f, uint64_t id)
+{
+	struct target t = {.arena = arena_new(NULL, ARENA_OTHER, 1024)};
+	enum ts_err err = store_shares_load(f->ops->store, f->identifier, id, &t.account);
+	struct rd names;
+
+	f->names.n = 0;
+	if (err == TS_OK) {
+		t.user = store_account_name(t.account);
+		store_account_list(t.account, note_mailbox, f);
+	}
+	names = rd_of(buf_as_str(&f->names));
+	while (err == TS_OK && rd_left(&names) > 0)
+		err = forget_in_mailbox(f, &t, rd_vstr(&names));
+	target_fini(&t);
+	return err == TS_NOT_FOUND ? TS_OK : err;
+}
+
+enum ts_err
+acl_forget(const struct ops *ops, struct str identifier, struct op_io *io, uint64_t *removed_r)
+{
+	struct forgetting f = {.ops = ops, .identifier = identifier};
+	enum ts_err err = store_shares_list(ops->store, identifier, note_account, &f);
+	struct rd ids = rd_of(buf_as_str(&f.accounts));
+
+	while (err == TS_OK && rd_left(&ids) > 0)
+		err = io != NULL && io->gone(io) ? TS_CANCELLED
+		                                 : forget_in_account(&f, rd_be64(&ids));
+	*removed_r = f.removed;
+	buf_fini(&f.accounts);
+	buf_fini(&f.names);
+	return err;
+}
+
+static bool
+acl_forget_all(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	struct str text = request_get(req, "identifier"), identifier;
+	struct buf prepared = {0};
+	uint64_t removed = 0;
+	const char *fault = auth_acl_identifier(text, auth_default_domain(ops->auth), &prepared);
+	enum ts_err err = TS_INVALID;
+
+	identifier = buf_as_str(&prepared);
+	if (fault != NULL)
+		buf_printf(out, "'%.*s': %s\n", STR_ARG(text), fault);
+	else if (str_has_prefix(identifier, STR("-")))
+		buf_puts(out, "without '-': the negative entries are removed as well\n");
+	else if ((err = acl_forget(ops, identifier, io, &removed)) != TS_OK)
+		ops_put_store_error(err, NULL, out);
+	else
+		buf_printf(out, "%llu %s removed\n", (unsigned long long)removed,
+		    removed == 1 ? "entry" : "entries");
+	buf_fini(&prepared);
+	return err == TS_OK;
+}
+
 const struct op ops_acl[] = {{.verb = "acl-list", .run = acl_list},
     {.verb = "acl-set", .run = acl_set}, {.verb = "acl-remove", .run = acl_remove},
-    {.verb = "acl-explain", .run = acl_explain}, {.verb = NULL}};
+    {.verb = "acl-explain", .run = acl_explain}, {.verb = "acl-forget", .run = acl_forget_all},
+    {.verb = NULL}};

@@ -20,6 +20,11 @@ bool acl_edit(const struct ops *ops, struct target *t, const struct acl_edit *ed
 bool acl_edit_ok(
     const struct ops *ops, const struct acl_edit *edit, bool no_anyone, struct buf *out);
 
+/* BLOCKING.  Removes all entries for a prepared identifier without '-', and the negative ones, from
+ * all lists of all accounts, found by the index (store/shares.h); logs each.  io may be NULL. */
+TS_CHECKED enum ts_err acl_forget(
+    const struct ops *ops, struct str identifier, struct op_io *io, uint64_t *removed_r);
+
 /* The operation. */
 bool acl_explain(
     const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io);

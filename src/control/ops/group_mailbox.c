@@ -170,10 +170,13 @@ group_mailbox_delete(
 	struct str typed = request_get(req, "name");
 	struct buf name = {0};
 	enum ts_err err = TS_NOT_FOUND;
+	uint64_t removed;
 
-	(void)io;
 	if (sasl_name_full(typed, auth_default_domain(ops->auth), &name))
 		err = auth_is_group_mailbox(ops->store, buf_as_str(&name));
+	/* Entries for a user of that name would count if there ever was one. */
+	if (err == TS_OK && request_has(req, "yes"))
+		err = acl_forget(ops, buf_as_str(&name), io, &removed);
 	if (err == TS_OK && request_has(req, "yes")) {
 		err = store_account_delete(ops->store, buf_as_str(&name));
 		auth_changed(ops->auth, buf_as_str(&name));

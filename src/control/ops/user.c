@@ -6,6 +6,7 @@
 #include "auth/user/hashing.h"
 #include "auth/users.h"
 #include "base/log.h"
+#include "control/ops/acl_int.h"
 #include "control/ops/ops.h"
 #include "control/rows.h"
 #include "sasl/names.h"
@@ -181,6 +182,20 @@ purge_left(const struct ops *ops, struct str name, const char **why_r, struct bu
 	return err;
 }
 
+/* Whoever gets the name later finds nothing of what was shared with the one before. */
+static enum ts_err
+forget_shares(const struct ops *ops, struct str name, struct op_io *io)
+{
+	struct buf full = {0};
+	enum ts_err err = TS_OK;
+	uint64_t removed;
+
+	if (sasl_name_full(name, auth_default_domain(ops->auth), &full))
+		err = acl_forget(ops, buf_as_str(&full), io, &removed);
+	buf_fini(&full);
+	return err;
+}
+
 static bool
 user_delete(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
 {
@@ -191,14 +206,17 @@ user_delete(const struct ops *ops, const struct request *req, struct buf *out, s
 	enum ts_err err = auth_users_get(ops->auth, name, arena, &user, &why);
 	bool ok;
 
-	(void)io;
 	if (err == TS_NOT_FOUND && request_has(req, "purge")) {
 		err = purge_left(ops, name, &why, out);
+		if (err == TS_OK)
+			err = forget_shares(ops, name, io);
 		ok = put_user_error(err, why, name, out);
 		arena_free(&arena);
 		return ok;
 	}
 	if (err == TS_OK || err == TS_DAMAGED)
+		err = forget_shares(ops, name, io);
+	if (err == TS_OK)
 		err = auth_users_delete(ops->auth, name, &why);
 	if (err == TS_OK)
 		end_sessions(ops, user.name, N_("This user was removed"), out);
