@@ -25,6 +25,7 @@ enum inner_kind { /* continues enum store_change_kind */
 	INNER_PIECE, /* change_copy.c */
 	INNER_SHOW,
 	INNER_UNSTAGE,
+	INNER_SHARED_ROW,   /* change_shares.c */
 	INNER_RENAME_BEGIN, /* change_rename_many.c */
 	INNER_RENAME_SHOW,
 	CHANGE_KINDS

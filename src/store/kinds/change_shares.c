@@ -10,9 +10,8 @@
 #include "store/kinds/steps_int.h"
 #include "store/shares.h"
 
-/* Returns the identifier in a property's name, without its '-'; p == NULL: it is another one. */
-static struct str
-identifier_of(struct str name)
+struct str
+shares_identifier(struct str name)
 {
 	struct str who = {
 	    name.p + sizeof(STORE_SHARE_PREFIX) - 1, name.n - (sizeof(STORE_SHARE_PREFIX) - 1)};
@@ -27,7 +26,7 @@ identifier_of(struct str name)
 bool
 shares_name(struct str property)
 {
-	return identifier_of(property).p != NULL;
+	return shares_identifier(property).p != NULL;
 }
 
 /* Returns whether the mailbox's list has the identifier, with or without '-'. */
@@ -81,12 +80,59 @@ shares_prepare(struct batch *b, struct store_change *c)
 
 	for (size_t i = 0; i < c->property_count; i++)
 		if (shares_name(c->properties[i].name))
-			put_or_delete(b, mb, identifier_of(c->properties[i].name));
+			put_or_delete(b, mb, shares_identifier(c->properties[i].name));
 	for (size_t i = store_properties_from(t, STR(STORE_SHARE_PREFIX));
 	     c->kind == STORE_CHANGE_CREATE && i < store_properties_count(t); i++) {
 		store_properties_at(t, i, &name, &value);
 		if (shares_name(name))
-			put_or_delete(b, mb, identifier_of(name));
+			put_or_delete(b, mb, shares_identifier(name));
 	}
 	return TS_OK;
+}
+
+/* ---- by itself, for the background ---- */
+
+static struct store_mailbox *
+head_mailbox(struct store_account *a, uint32_t id)
+{
+	struct store_mailbox *found = NULL;
+
+	pthread_rwlock_rdlock(&a->lock);
+	for (size_t i = 0; i < a->entry_count && found == NULL; i++)
+		if (a->entry[i]->head != NULL && a->entry[i]->head->id == id)
+			found = a->entry[i]->head;
+	pthread_rwlock_unlock(&a->lock);
+	return found;
+}
+
+enum ts_err
+shared_row_prepare(struct batch *b, struct store_change *c)
+{
+	struct store_account *a = c->account;
+	const struct store_mailbox *mb;
+	struct key k;
+
+	if (a->stale)
+		return TS_UNAVAILABLE;
+	mb = head_mailbox(a, c->mailbox_id);
+	if (mb != NULL) {
+		put_or_delete(b, mb, c->name);
+		return TS_OK;
+	}
+	key_shared(&k, c->name, a->id, c->mailbox_id);
+	engine_batch_delete(b->ops, key_str(&k));
+	return TS_OK;
+}
+
+enum ts_err
+shares_mend_row(struct store_account *a, uint32_t mailbox, struct str who)
+{
+	struct store_change *c = change_new_inner(a->store, a, INNER_SHARED_ROW, NULL, NULL);
+	enum ts_err err;
+
+	c->name = arena_str(c->arena, who);
+	c->mailbox_id = mailbox;
+	err = store_submit_wait(c);
+	store_change_free(&c);
+	return err;
 }

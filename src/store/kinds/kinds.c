@@ -42,6 +42,7 @@ const struct change_kind store_kinds[CHANGE_KINDS] = {
     /* Raises the list's version. */
     [STORE_CHANGE_PROPERTIES] = {"PROPERTIES", .hold = hold_for_list, .prepare = properties_prepare,
         .apply = properties_apply, .undo = properties_undo},
+    [INNER_SHARED_ROW] = {"row of what is shared", .prepare = shared_row_prepare},
     [STORE_CHANGE_OWN] = {"OWN", .prepare = own_prepare, .apply = own_apply, .undo = own_undo},
     [STORE_CHANGE_NOTICE] = {"NOTICE", .hold = notice_hold, .prepare = notice_prepare,
         .apply = notice_apply, .undo = notice_undo},

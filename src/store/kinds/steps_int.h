@@ -95,7 +95,7 @@ void properties_delete_rows(struct batch *b, const struct store_mailbox *mailbox
  * further batch; and that batch. */
 bool shares_name(struct str property);
 void shares_follow(struct store_change *change, struct store_mailbox *mailbox);
-change_prepare shares_prepare;
+change_prepare shares_prepare, shared_row_prepare;
 
 /* change_own.c.  \Seen of the mailbox becomes each user's own: puts the property into the table,
  * and the owner's rows.  own_follows() returns whether that is needed.  Call own_apply() and

@@ -284,13 +284,17 @@ sweep_step(struct store *store, bool *more_r)
 			err = look_for_jobs(store, account, &jobs);
 		if (err == TS_OK)
 			err = own_sweep(store, account);
+		if (err == TS_OK)
+			err = shares_sweep(store, account);
 		if (err != TS_OK)
 			break;
 		if (jobs != 0)
 			background_account(store, account, jobs);
 		*at = account;
 	}
-	if (err == TS_NOT_FOUND)
-		*more_r = false;
-	return err == TS_NOT_FOUND ? TS_OK : err;
+	if (err != TS_NOT_FOUND)
+		return err;
+	err = shares_sweep_rows(store);
+	*more_r = err != TS_OK;
+	return err;
 }

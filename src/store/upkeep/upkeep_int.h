@@ -37,6 +37,10 @@ void compact_fini(struct background *bg);
 
 /* own.c, BLOCKING.  Removes the account's rows whose mailboxes no longer exist. */
 enum ts_err own_sweep(struct store *store, uint64_t account);
+/* shares.c, BLOCKING.  Puts rows of the index that the account lacks; removes those of what is
+ * gone. */
+enum ts_err shares_sweep(struct store *store, uint64_t account);
+enum ts_err shares_sweep_rows(struct store *store);
 
 /* purge.c, BLOCKING.  Does what an account has to remove; *more_r: call again. */
 enum ts_err purge_step(struct store *store, uint64_t account, bool *more_r);

@@ -156,12 +156,75 @@ test_inherited(void **state)
 	kit_close(&kit);
 }
 
+/* ---- after a start */
+
+static void
+background(struct kit *kit)
+{
+	kit_reopen(kit);
+	while (store_background_step(kit->store))
+		;
+}
+
+/* The right is on disk, and the row is not. */
+static void
+test_put_after_a_crash(void **state)
+{
+	struct kit kit = {0};
+	struct store_mailbox *mb;
+
+	(void)state;
+	kit_open(&kit, 0);
+	create(&kit, "Team", true);
+	mb = kit_mailbox(kit.account, "Team");
+	engine_mem_fail(kit.disk, ENGINE_MEM_COMMIT, 2, TS_UNKNOWN, false);
+	assert_int_equal(put(&kit, mb, "acl/boris", "lr"), TS_UNKNOWN);
+	store_mailbox_unref(&mb);
+	expect(&kit, "boris", "");
+	background(&kit);
+	expect(&kit, "boris", "2");
+	expect_right(&kit, "Team", "acl/boris", "lr");
+	kit_close(&kit);
+}
+
+static void
+test_gone_after_a_start(void **state)
+{
+	struct kit kit = {0};
+	struct store_mailbox *mb;
+	struct store_account *other;
+	struct buf b = {0};
+
+	(void)state;
+	kit_open(&kit, 0);
+	create(&kit, "Team", true);
+	mb = kit_mailbox(kit.account, "Team");
+	assert_int_equal(put(&kit, mb, "acl/boris", "lr"), TS_OK);
+	assert_int_equal(put(&kit, kit.inbox, "acl/boris", "lr"), TS_OK);
+	store_mailbox_unref(&mb);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_DELETE, "Team", NULL), TS_OK);
+	mb = kit_inbox_of(&kit, "zoe");
+	other = store_mailbox_account(mb);
+	assert_int_not_equal(store_account_id(other), store_account_id(kit.account));
+	store_mailbox_unref(&mb);
+	background(&kit);
+	expect(&kit, "boris", "1");
+	assert_int_equal(store_account_delete(kit.store, STR("zoe")), TS_OK);
+	background(&kit);
+	assert_int_equal(store_shares_list(kit.store, STR("zoe"), list_one, &b), TS_OK);
+	assert_int_equal(b.n, 0);
+	buf_fini(&b);
+	kit_close(&kit);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_rows),
 	    cmocka_unit_test(test_inherited),
+	    cmocka_unit_test(test_put_after_a_crash),
+	    cmocka_unit_test(test_gone_after_a_start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
