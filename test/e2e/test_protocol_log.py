@@ -165,13 +165,13 @@ def test_a_client_that_lost_track_tells_no_password(site):
                b"c LOGIN bob " + SECRETS["bob"].encode() + b"\r\nd AUTHENTICATE PLAIN " + coded + b"\r\n"
                b"alice " + SECRETS["alice"].encode() + b"\r\n" + SECRETS["alice"].encode() + b" alice\r\n"
                b"x UID LOGIN alice " + SECRETS["alice"].encode() + b"\r\n" + coded + b"\n",
-               b"s SETACL INBOX " + SECRETS["alice"].encode() + b" lrs\r\n",
+               b"s SETMETADATA INBOX " + SECRETS["alice"].encode() + b" (x)\r\n",
                b"i IDLE\r\n", b"y LOGIN alice " + SECRETS["alice"].encode() + b"\r\n", b"z LOGOUT\r\n", pause=0.05)
     assert b"z OK" in out
     text, said = lines(site, last="end: LOGOUT")
     no_secrets(text)
     assert text.count("[no command that is known]") >= 5 and ("C", "i IDLE") in said
-    assert ("C", "s SETACL [not shown]") in said  # its name is known, if nothing else
+    assert ("C", "s SETMETADATA [not shown]") in said  # its name is known, if nothing else
     assert ("C", "[a line that is not DONE]") in said and ("C", "z LOGOUT") in said
 
 

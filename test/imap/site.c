@@ -486,6 +486,28 @@ site_share(struct site *site, const char *prefix, const char *user, const char *
 }
 
 void
+site_acl(struct site *site, const char *owner, const char *mailbox, const char *identifier,
+    const char *rights)
+{
+	struct store_account *account = account_of(site, owner);
+	struct store_mailbox *mb = mailbox_of(site, account, mailbox);
+	struct store_change *c =
+	    store_change_new(account, STORE_CHANGE_PROPERTIES, NULL, NULL, NULL);
+
+	c->mailbox = mb;
+	c->quiet = true;
+	c->properties = arena_new_object(c->arena, struct store_property_op);
+	c->property_count = 1;
+	*c->properties =
+	    (struct store_property_op){.name = str_of(arena_printf(c->arena, "acl/%s", identifier)),
+	        .value = str_of(arena_printf(c->arena, "%s", rights))};
+	must(store_submit_wait(c), "right");
+	store_change_free(&c);
+	store_mailbox_unref(&mb);
+	store_account_unref(&account);
+}
+
+void
 site_mailbox(struct site *site, const char *user, const char *name)
 {
 	struct store_account *account = account_of(site, user);

@@ -79,6 +79,10 @@ void site_revoke(struct site *site, const char *who);
 /* For future logins: names with this prefix lead to that user's mail, with these rights.  Called
  * again, it changes the rights, also for those who are logged in.  "acl": those that each mailbox's
  * access control list gives. */
+/* Puts an entry into the list of rights of a mailbox, which is made if there is none; identifier:
+ * in its prepared form. */
+void site_acl(struct site *site, const char *owner, const char *mailbox, const char *identifier,
+    const char *rights);
 void site_share(struct site *site, const char *prefix, const char *user, const char *rights);
 /* Adds a message; makes the account and the mailbox if missing.  flags: "\Seen work". */
 void site_message(

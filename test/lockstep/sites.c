@@ -30,6 +30,7 @@ site_secret(const char *user)
 	"plaintext_login = always\nunauthenticate = everyone\ntimeouts.failed_login = 0\n"         \
 	"limits.bad_commands = 1000\nlimits.failed_logins = 1000\nlimits.failed_switches = 1000\n" \
 	"limits.failed_logins_per_address = 100000\ntrusted_fronts = 192.0.2.1\n"                  \
+	"sharing.anyone = no\n" /* the distant user shares nothing with the others */              \
 	"auth.sasl_mechanisms = [X-TOY]\nauth.gateway_separator = \"*\"\n"                         \
 	"mechanisms = [EXTERNAL, X-TOY, SCRAM-SHA-256, PLAIN, LOGIN]\n"
 
@@ -108,6 +109,13 @@ site_equal(void)
 	site_grant(site, "clerk", "carol", "INBOX", "lr");
 	site_grant(site, "narrow", "alice", "Work", "lr");
 	site_share(site, "Team/", "carol", "lrswit");
+	site_acl(site, "carol", "Work", "bob@example.net", "lrswitekxa");
+	site_acl(site, "carol", "INBOX", "alice@example.net", "lrs");
+	site_acl(site, "carol", "INBOX", "bob@example.net", "lrs");
+	site_acl(site, "carol", "INBOX", "-bob@example.net", "s");
+	site_acl(site, "bob", "Work", "alice@example.net", "lri");
+	site_acl(site, "bob", "Work", "carol@example.net", "lrsw");
+	site_acl(site, "bob", "INBOX", "alice@example.net", "i");
 	resolve = site->spaces[0].resolve;
 	site->spaces[0].resolve = resolve_near;
 	imap_loop_configure(&site->il, site->conf, site->languages);

@@ -131,6 +131,12 @@ make_site(void)
 		site_message(site, "alice", "INBOX", "\\Flagged word", m);
 		site_message(site, "bob", "INBOX", i == 1 ? "\\Seen" : "", m);
 	}
+	for (unsigned i = 0; i < 3; i++) {
+		site_message(site, "bob", "Team", i == 0 ? "\\Flagged" : "", m);
+		site_message(site, "alice", "Plans", "", m);
+	}
+	site_acl(site, "bob", "Team", "alice@example.net", "lrswit");
+	site_acl(site, "alice", "Plans", "bob@example.net", "lrs");
 	return site;
 }
 
