@@ -32,6 +32,7 @@
  *     data was given up, set it aside.  A user's own \Seen of a mailbox has its header and each
  *     change since in order.
  * 10. Jobs (moves, removals, the queues of blobs) decode.
+ *     Each property "acl/WHO" has its row in the index of what is shared.
  * 11. No account has an index without its mailbox, unless the background has yet to remove it.
  *
  * A store may be checked while it is in use.  Data that belongs together is read in one snapshot.
@@ -78,6 +79,11 @@ struct check_options {
 	bool repair, quick;
 	struct str user, mailbox; /* empty: all */
 	void (*found)(const struct check_finding *finding, void *arg);
+	/*
+	 * Says what is wrong with a property of a mailbox, a static text; NULL: nothing.  *drop_r:
+	 * a repair may remove it.  May be NULL.
+	 */
+	const char *(*property)(struct str name, struct str value, bool *drop_r);
 	/* Called now and then; total 0: unknown. */
 	void (*progress)(const char *what, uint64_t done, uint64_t total, void *arg);
 	void *arg;

@@ -120,6 +120,27 @@ auth_acl_damaged(const struct store_properties *table, size_t *at)
 	return STR_NONE;
 }
 
+const char *
+auth_acl_fault(struct str property, struct str value, bool *useless_r)
+{
+	struct str identifier;
+	unsigned rights;
+
+	*useless_r = false;
+	if (!str_has_prefix(property, STR(AUTH_ACL_PREFIX)))
+		return NULL;
+	identifier = after(property, sizeof(AUTH_ACL_PREFIX) - 1);
+	if (!is_identifier(identifier)) {
+		*useless_r = true;
+		return "this is the identifier of nobody";
+	}
+	if (take_rights(value, &rights))
+		return NULL;
+	*useless_r = !is_negative(identifier);
+	return *useless_r ? "its rights are damaged, so it gives none"
+	                  : "its rights are damaged, so it takes all: set it anew (turnstone acl)";
+}
+
 /* ---- rights */
 
 bool

@@ -51,6 +51,10 @@ bool auth_acl_for_all(struct str identifier);
  * sets *at behind it; STR_NONE if there is none.  *at begins as 0. */
 struct str auth_acl_damaged(const struct store_properties *table, size_t *at);
 
+/* Says what is wrong with a property, if it is an entry, a static text; NULL: nothing.  *useless_r:
+ * the entry has no effect, as those have that give nothing. */
+const char *auth_acl_fault(struct str property, struct str value, bool *useless_r);
+
 /*
  * Appends the prepared form of an identifier as a client writes it, with its '-'.  The words are
  * recognized in any case, since names of users have none.  Returns NULL, or what is wrong with it,

@@ -2,6 +2,7 @@
 /* The operation for `turnstone check`: it sends each finding at once, as a line. */
 #include "store/check.h"
 #include "auth/alias.h"
+#include "auth/grant/acl.h"
 #include "auth/users.h"
 #include "base/json.h"
 #include "control/ops/ops.h"
@@ -154,6 +155,7 @@ serve_check(const struct ops *ops, const struct request *req, struct buf *out, s
 	    .quick = request_has(req, "quick"),
 	    .user = request_get(req, "user"),
 	    .mailbox = request_get(req, "mailbox"),
+	    .property = auth_acl_fault,
 	    .found = put_finding,
 	    .progress = progress,
 	    .arg = &c};

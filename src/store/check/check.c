@@ -674,6 +674,8 @@ check_account(struct check *c, uint64_t account, struct str name)
 	if (err == TS_OK)
 		err = check_own_seen(c, account);
 	if (err == TS_OK)
+		err = check_properties(c, account);
+	if (err == TS_OK)
 		check_references(c, account);
 	c->res->accounts++;
 	rows_fini(&rows);

@@ -73,6 +73,8 @@ void check_mailbox(struct check *c, uint64_t account, uint32_t mailbox);
 
 /* check_own.c: what the account has read in mailboxes of others. */
 enum ts_err check_own_seen(struct check *c, uint64_t account);
+/* check_shares.c: properties, and the index of what is shared. */
+enum ts_err check_properties(struct check *c, uint64_t account);
 /* check_ids.c: object ids that are stored.  In a repair the batch gets what is to be dropped. */
 void check_object_ids(struct check *c, uint64_t account, struct engine_batch *fix);
 /* check_compact.c: compares its compact rows with the summaries; makes wrong ones again. */

@@ -205,7 +205,7 @@ test_every_key(void **state)
 		bool silent = kind == KEY_SUBSCRIBED || kind == KEY_TOMBSTONE ||
 		              (kind == KEY_INDEX && part == KEY_EXPUNGED) || kind == KEY_QUEUE ||
 		              kind == KEY_PURGE || kind == KEY_VERSION || kind == KEY_IDS ||
-		              kind == KEY_OWN_ID || kind == KEY_PROPERTY || kind == KEY_SHARED_WITH;
+		              kind == KEY_OWN_ID || kind == KEY_PROPERTY;
 		char *bad = mem_dup(value.p, value.n);
 
 		one(disk, opt, key, STR_NONE, 14, !silent);
