@@ -141,6 +141,16 @@ auth_acl_fault(struct str property, struct str value, bool *useless_r)
 	                  : "its rights are damaged, so it takes all: set it anew (turnstone acl)";
 }
 
+struct str
+auth_acl_user(struct str identifier)
+{
+	if (is_negative(identifier))
+		identifier = after(identifier, 1);
+	if (str_has_prefix(identifier, group_word) || auth_acl_for_all(identifier))
+		return STR_NONE;
+	return identifier;
+}
+
 /* ---- rights */
 
 bool

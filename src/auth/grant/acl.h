@@ -55,6 +55,10 @@ struct str auth_acl_damaged(const struct store_properties *table, size_t *at);
  * the entry has no effect, as those have that give nothing. */
 const char *auth_acl_fault(struct str property, struct str value, bool *useless_r);
 
+/* Returns the user whom an identifier names, with or without '-'; p == NULL: it is a word or a
+ * group. */
+struct str auth_acl_user(struct str identifier);
+
 /*
  * Appends the prepared form of an identifier as a client writes it, with its '-'.  The words are
  * recognized in any case, since names of users have none.  Returns NULL, or what is wrong with it,

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "control/ops/acl_int.h"
 #include "control/ops/ops.h"
+#include "control/ops/seen.h"
 #include "control/rows.h"
 #include "store/shares.h"
 
@@ -312,8 +313,31 @@ is_owner(const struct target *t, const struct acl_plan *plan)
 	    buf_as_str(&plan->identifier), arena_printf(t->arena, "%.*s", STR_ARG(t->user)));
 }
 
+/* Forgets what a user has read who may no longer do so.  The right is gone already. */
+static void
+forget_seen(const struct ops *ops, const struct acl_plan *plan, bool no_anyone,
+    struct store_mailbox *mailbox)
+{
+	struct str user = auth_acl_user(buf_as_str(&plan->identifier));
+	struct store_properties *table;
+	struct auth_groups *groups;
+	unsigned rights;
+
+	if (user.p == NULL)
+		return;
+	table = store_mailbox_properties(mailbox);
+	groups = auth_groups_get(ops->auth);
+	rights = auth_acl_rights(
+	    table, &(struct auth_acl_who){.user = user, .groups = groups, .no_anyone = no_anyone});
+	auth_groups_unref(&groups);
+	store_properties_unref(&table);
+	if ((rights & AUTH_RIGHT_READ) == 0)
+		(void)seen_forget(mailbox, user);
+}
+
 static bool
-edit_mailbox(const struct ops *ops, struct target *t, struct acl_plan *plan, struct buf *out)
+edit_mailbox(
+    const struct ops *ops, struct target *t, struct acl_plan *plan, bool no_anyone, struct buf *out)
 {
 	struct store_mailbox *mailbox = NULL;
 	bool changed = false;
@@ -326,6 +350,8 @@ edit_mailbox(const struct ops *ops, struct target *t, struct acl_plan *plan, str
 	err = store_mailbox_load(t->account, buf_as_str(&t->name), &mailbox);
 	if (err == TS_OK)
 		err = carry_out_plan(plan, mailbox, &changed);
+	if (err == TS_OK && changed)
+		forget_seen(ops, plan, no_anyone, mailbox);
 	store_mailbox_unref(&mailbox);
 	if (err != TS_OK)
 		return put_edit_error(err, t, out);
@@ -344,7 +370,8 @@ acl_edit(const struct ops *ops, struct target *t, const struct acl_edit *edit, b
     struct buf *out)
 {
 	struct acl_plan plan = {.rights = 0};
-	bool ok = read_edit(ops, edit, no_anyone, &plan, out) && edit_mailbox(ops, t, &plan, out);
+	bool ok = read_edit(ops, edit, no_anyone, &plan, out) &&
+	          edit_mailbox(ops, t, &plan, no_anyone, out);
 
 	plan_fini(&plan);
 	return ok;

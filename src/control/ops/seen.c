@@ -60,3 +60,31 @@ seen_replace(struct store_change *c)
 	return c->err = mark(c->mailbox, roaring_bitmap_copy(c->uids),
 	           seen ? STORE_FLAGS_ADD : STORE_FLAGS_REMOVE);
 }
+
+enum ts_err
+seen_forget(struct store_mailbox *mb, struct str user)
+{
+	struct store_account *owner = store_mailbox_account(mb), *account = NULL;
+	struct store_own *own = NULL;
+	struct store_counters counters;
+	struct store_change *c;
+	enum ts_err err;
+
+	if (!store_mailbox_has_own(mb))
+		return TS_OK;
+	err = store_account_load(store_account_store(owner), user, false, &account);
+	if (err == TS_OK)
+		err = store_own_load(account, store_account_id(owner), store_mailbox_id(mb), &own);
+	if (err == TS_OK) {
+		store_mailbox_counters(mb, &counters);
+		c = store_change_new(account, STORE_CHANGE_OWN, NULL, NULL, NULL);
+		c->own = own;
+		c->own_kind = STORE_OWN_FORGET;
+		c->own_s = counters.modseq;
+		err = store_submit_wait(c);
+		store_change_free(&c);
+	}
+	store_own_unref(&own);
+	store_account_unref(&account);
+	return err == TS_NOT_FOUND ? TS_OK : err;
+}

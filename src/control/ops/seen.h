@@ -13,4 +13,6 @@
 enum ts_err seen_append(struct store_change *append);
 /* REPLACE of flags. */
 enum ts_err seen_replace(struct store_change *flags);
+/* A user may no longer read the mailbox: what the user has read there is forgotten. */
+enum ts_err seen_forget(struct store_mailbox *mailbox, struct str user);
 #endif

@@ -16,9 +16,11 @@
 #include "wire/ext/acl.h"
 #include "auth/auth.h"
 #include "auth/grant/acl.h"
+#include "auth/grants.h"
 #include "imap/log/audit.h"
 #include "imap/place/rights.h"
 #include "imap/place/shared.h"
+#include "store/own.h"
 
 #define TRIES 64u /* of an entry that others change meanwhile */
 
@@ -77,6 +79,10 @@ struct edit {
 	unsigned tries;
 	struct str name; /* of the property */
 	unsigned before, after;
+	/* of the user who may no longer read it */
+	struct store *store;
+	struct store_account *user;
+	struct store_own *own;
 };
 
 static unsigned
@@ -133,12 +139,87 @@ edit_change(struct imap_cmd *cmd, struct edit *e)
 	return change;
 }
 
+/* ---- who may no longer read it: what the user has read is forgotten */
+
+static enum imap_next
+edit_ok(struct imap_cmd *cmd)
+{
+	return cmd_ok(cmd, "Done");
+}
+
+/* Whether the user whom the entry names has no right to read any more.  What groups and "anyone"
+ * give goes without notice; then it stays until the mailbox goes. */
+static bool
+reads_no_more(struct imap_cmd *cmd, const struct edit *e)
+{
+	struct str user = auth_acl_user(e->identifier);
+	struct auth_groups *groups;
+	struct store_properties *table;
+	unsigned rights;
+
+	if (user.p == NULL || !store_mailbox_has_own(e->open.mailbox))
+		return false;
+	groups = auth_groups_get(cmd->conn->server->auth);
+	table = store_mailbox_properties(e->open.mailbox);
+	rights = auth_acl_rights(
+	    table, &(struct auth_acl_who){.user = user,
+	               .groups = groups,
+	               .no_anyone = !imap_login(cmd->conn)->sharing->options->anyone});
+	store_properties_unref(&table);
+	auth_groups_unref(&groups);
+	return (rights & AUTH_RIGHT_READ) == 0;
+}
+
+static void
+unref_forgotten(void *arg)
+{
+	struct edit *e = arg;
+
+	store_own_unref(&e->own);
+	store_account_unref(&e->user);
+}
+
+static enum work_end
+load_forgotten(struct imap_job *job)
+{
+	struct edit *e = job->state;
+	struct store_mailbox *mailbox = e->open.mailbox;
+
+	if (store_account_load(e->store, auth_acl_user(e->identifier), false, &e->user) == TS_OK &&
+	    store_own_load(e->user, store_account_id(store_mailbox_account(mailbox)),
+	        store_mailbox_id(mailbox), &e->own) != TS_OK)
+		e->own = NULL;
+	return WORK_DONE;
+}
+
+/* The right is gone already, so whatever comes of this the command is OK. */
+static enum imap_next
+forget(struct imap_cmd *cmd)
+{
+	static const struct imap_step ok = {"acl-forgotten", edit_ok};
+	struct edit *e = cmd->state;
+	struct store_counters counters;
+	struct store_change *change;
+
+	if (e->own == NULL)
+		return edit_ok(cmd);
+	store_mailbox_counters(e->open.mailbox, &counters);
+	change = store_change_new(e->user, STORE_CHANGE_OWN, cmd->conn->il->loop, NULL, NULL);
+	change->own = e->own;
+	change->own_kind = STORE_OWN_FORGET;
+	change->own_s = counters.modseq;
+	return cmd_change(cmd, change, &ok);
+}
+
+/* ---- the edit */
+
 static enum imap_next edit_try(struct imap_cmd *cmd);
 
 static enum imap_next
 edit_done(struct imap_cmd *cmd)
 {
 	static const struct imap_step again = {"acl-try", edit_try};
+	static const struct imap_step forget_step = {"acl-forget", forget};
 	struct edit *e = cmd->state;
 	enum ts_err err = cmd->change->err;
 
@@ -151,7 +232,11 @@ edit_done(struct imap_cmd *cmd)
 		return cmd_change_err(cmd, cmd->change);
 	audit_acl(cmd->conn, e->open.name, owner_of(&e->open), e->identifier,
 	    letters(cmd->arena, e->before), letters(cmd->arena, e->after));
-	return cmd_ok(cmd, "Done");
+	if (!reads_no_more(cmd, e))
+		return cmd_ok(cmd, "Done");
+	e->store = cmd->conn->server->store;
+	arena_on_free(cmd->arena, unref_forgotten, e);
+	return cmd_job(cmd, WORK_SHORT, load_forgotten, e, &forget_step);
 }
 
 static enum imap_next
