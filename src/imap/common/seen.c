@@ -57,6 +57,17 @@ imap_count_own(struct store_account *user, struct store_account *account, struct
 	return err;
 }
 
+void
+imap_load_own_of(struct store *store, struct str user, const struct store_mailbox *mailbox,
+    struct store_account **account_r, struct store_own **own_r)
+{
+	*own_r = NULL;
+	if (store_account_load(store, user, false, account_r) == TS_OK &&
+	    store_own_load(*account_r, store_account_id(store_mailbox_account(mailbox)),
+	        store_mailbox_id(mailbox), own_r) != TS_OK)
+		*own_r = NULL;
+}
+
 struct store_reader
 imap_open_reader(const struct imap_open *open)
 {

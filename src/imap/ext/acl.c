@@ -17,10 +17,10 @@
 #include "auth/auth.h"
 #include "auth/grant/acl.h"
 #include "auth/grants.h"
+#include "imap/common/seen.h"
 #include "imap/log/audit.h"
 #include "imap/place/rights.h"
 #include "imap/place/shared.h"
-#include "store/own.h"
 
 #define TRIES 64u /* of an entry that others change meanwhile */
 
@@ -183,12 +183,9 @@ static enum work_end
 load_forgotten(struct imap_job *job)
 {
 	struct edit *e = job->state;
-	struct store_mailbox *mailbox = e->open.mailbox;
 
-	if (store_account_load(e->store, auth_acl_user(e->identifier), false, &e->user) == TS_OK &&
-	    store_own_load(e->user, store_account_id(store_mailbox_account(mailbox)),
-	        store_mailbox_id(mailbox), &e->own) != TS_OK)
-		e->own = NULL;
+	imap_load_own_of(
+	    e->store, auth_acl_user(e->identifier), e->open.mailbox, &e->user, &e->own);
 	return WORK_DONE;
 }
 
