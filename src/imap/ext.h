@@ -291,6 +291,7 @@ struct imap_status_item {
 	 * mailbox's account. */
 	void (*print)(struct imap_conn *conn, const struct store_account *account,
 	    const struct store_mailbox_info *mailbox, struct buf *out);
+	bool own; /* it differs between users where \Seen is their own (store/reader.h) */
 };
 
 /*
@@ -322,7 +323,8 @@ struct imap_list_return { /* an option after RETURN: what to send about a name *
 	 * that the login may not select. */
 	void (*print)(struct imap_cmd *cmd, const struct imap_listed *mailbox, const void *kept);
 	bool closed;
-	bool counters; /* print() uses the mailbox's counters */
+	/* Whether print() uses counters that are each user's own; NULL: it uses none. */
+	bool (*counts)(const void *kept);
 };
 
 /* ---- parameters of SELECT and EXAMINE, and of CREATE */

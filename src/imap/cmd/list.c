@@ -544,7 +544,8 @@ wants_count(const struct list *l, const struct row *row)
 	    (row->marks & (shown | CLOSED)) != shown)
 		return false;
 	for (size_t i = 0; i < l->return_count; i++)
-		if (l->returns[i].row->counters)
+		if (l->returns[i].row->counts != NULL &&
+		    l->returns[i].row->counts(l->returns[i].kept))
 			return true;
 	return false;
 }
@@ -933,7 +934,7 @@ status_reached(struct imap_cmd *cmd)
 	        &info, &err, &missing))
 		return err == TS_DENIED ? cmd_no_right(cmd, missing)
 		                        : cmd_no(cmd, "NONEXISTENT", "No such mailbox");
-	if (info.own) { /* nobody's counters are in the list */
+	if (info.own && imap_status_is_own(&s->items)) { /* nobody's are in the list */
 		s->open.name = s->args.mailbox;
 		return cmd_open_mailbox(cmd, &s->open, AUTH_RIGHT_READ, &opened);
 	}

@@ -44,6 +44,17 @@ imap_status_find(
 	return true;
 }
 
+bool
+imap_status_is_own(const struct imap_status_items *items)
+{
+	const unsigned own = 1u << WIRE_STATUS_UNSEEN | 1u << WIRE_STATUS_RECENT;
+
+	for (size_t i = 0; i < items->n; i++)
+		if (items->v[i]->own)
+			return true;
+	return (items->mask & own) != 0;
+}
+
 static struct wire_status_values
 values_of(unsigned mask, const struct store_counters *c)
 {

@@ -13,6 +13,8 @@ struct imap_status_items {
 /* Allocates in cmd->arena.  Returns false if nobody implements one of them. */
 bool imap_status_find(
     struct imap_cmd *cmd, const struct wire_status_items *asked, struct imap_status_items *items_r);
+/* Whether any of them differs between users where \Seen is their own (store/reader.h). */
+bool imap_status_is_own(const struct imap_status_items *items);
 /* account: the one that has the mailbox. */
 void imap_status_print(struct imap_conn *conn, struct str name, const struct store_account *account,
     const struct store_mailbox_info *mailbox, const struct imap_status_items *items);

@@ -146,7 +146,7 @@ print_highest(struct imap_conn *conn, const struct store_account *account,
 }
 
 static const struct imap_status_item status_items[] = {
-    {.name = "HIGHESTMODSEQ", .asked = imap_condstore_on, .print = print_highest},
+    {.name = "HIGHESTMODSEQ", .own = true, .asked = imap_condstore_on, .print = print_highest},
     {.name = NULL},
 };
 

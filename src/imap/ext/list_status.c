@@ -12,6 +12,12 @@ begin_status(struct imap_cmd *cmd, const struct wire_list *args, const char **fa
 	return items;
 }
 
+static bool
+counts_own(const void *kept)
+{
+	return imap_status_is_own(kept);
+}
+
 static void
 print_listed_status(struct imap_cmd *cmd, const struct imap_listed *mailbox, const void *kept)
 {
@@ -19,7 +25,7 @@ print_listed_status(struct imap_cmd *cmd, const struct imap_listed *mailbox, con
 }
 
 static const struct imap_list_return list_returns[] = {
-    {.name = "STATUS", .begin = begin_status, .counters = true, .print = print_listed_status},
+    {.name = "STATUS", .begin = begin_status, .counts = counts_own, .print = print_listed_status},
     {.name = NULL},
 };
 
