@@ -6,7 +6,6 @@
  */
 #include "base/mem.h"
 #include "store/check/check_int.h"
-#include "store/kinds/kinds_int.h"
 
 struct odd { /* what is to be told of an account */
 	struct odd_one {

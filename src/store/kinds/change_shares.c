@@ -10,19 +10,6 @@
 #include "store/kinds/steps_int.h"
 #include "store/shares.h"
 
-struct str
-shares_identifier(struct str name)
-{
-	struct str who = {
-	    name.p + sizeof(STORE_SHARE_PREFIX) - 1, name.n - (sizeof(STORE_SHARE_PREFIX) - 1)};
-
-	if (!str_has_prefix(name, STR(STORE_SHARE_PREFIX)))
-		return STR_NONE;
-	if (who.n > 0 && who.p[0] == '-')
-		who = (struct str){who.p + 1, who.n - 1};
-	return who.n > 0 && memchr(who.p, '\0', who.n) == NULL ? who : STR_NONE;
-}
-
 bool
 shares_name(struct str property)
 {

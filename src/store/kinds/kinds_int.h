@@ -17,10 +17,8 @@
  */
 #include "store/change/change_int.h"
 
-/* change_shares.c.  The identifier in the name of a property "acl/…", without its '-'; p == NULL:
- * the property is another one. */
-struct str shares_identifier(struct str property);
-/* BLOCKING.  Makes the row of an identifier and a mailbox what the mailbox's list says. */
+/* change_shares.c, BLOCKING.  Makes the row of an identifier and a mailbox what the mailbox's list
+ * says. */
 enum ts_err shares_mend_row(struct store_account *account, uint32_t mailbox, struct str who);
 
 /* tombs.c, BLOCKING.  For a store of format 1: drops tombstones of accounts that have too many. */

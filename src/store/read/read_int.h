@@ -25,7 +25,10 @@
 
 /* mark.c, BLOCKING.  Computes the sums of an account from disk. */
 enum ts_err usage_of_rows(struct store *store, uint64_t account, struct store_usage *usage_r);
-/* shares.c, BLOCKING.  Looks whether anything is shared; call when the store is opened. */
+/* shares.c.  The identifier in the name of a property "acl/…", without its '-'; p == NULL: the
+ * property is another one. */
+struct str shares_identifier(struct str property);
+/* BLOCKING.  Looks whether anything is shared; call when the store is opened. */
 enum ts_err shares_open(struct store *store);
 /* object.c.  Gets the id that a mailbox with these properties has stored; it begins with 0 if there
  * is none. */

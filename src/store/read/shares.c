@@ -25,6 +25,19 @@ shares_open(struct store *store)
 	return err == TS_NOT_FOUND || err == TS_DAMAGED ? TS_OK : err;
 }
 
+struct str
+shares_identifier(struct str name)
+{
+	struct str who = {
+	    name.p + sizeof(STORE_SHARE_PREFIX) - 1, name.n - (sizeof(STORE_SHARE_PREFIX) - 1)};
+
+	if (!str_has_prefix(name, STR(STORE_SHARE_PREFIX)))
+		return STR_NONE;
+	if (who.n > 0 && who.p[0] == '-')
+		who = (struct str){who.p + 1, who.n - 1};
+	return who.n > 0 && memchr(who.p, '\0', who.n) == NULL ? who : STR_NONE;
+}
+
 static bool
 fits(struct str identifier)
 {
