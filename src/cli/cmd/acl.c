@@ -41,19 +41,19 @@ sharing_print_notes(const struct args *args, struct str text)
 			fprintf(stderr, "turnstone %s: %.*s\n", args->cmd->name, STR_ARG(line));
 }
 
-/* The operands in order are the values of these fields. */
+/* The operands in order are the values of these fields; the last one is NULL. */
 static void
 begin(const struct args *args, const char *verb, const char *const *fields, struct buf *wire)
 {
 	request_begin(wire, verb);
-	for (size_t i = 0; i < args->operand_count; i++)
+	for (size_t i = 0; i < args->operand_count && fields[i] != NULL; i++)
 		request_put(wire, fields[i], str_of(args->operands[i]));
 }
 
 static int
 acl_list(const struct args *args)
 {
-	static const char *const fields[] = {"user", "mailbox"};
+	static const char *const fields[] = {"user", "mailbox", NULL};
 	static const struct rows_column columns[] = {{"mailbox", "MAILBOX", false},
 	    {"identifier", "IDENTIFIER", false}, {"rights", "RIGHTS", false}, {NULL, NULL, false}};
 	struct buf wire = {0}, out = {0};
@@ -77,7 +77,7 @@ acl_list(const struct args *args)
 static int
 change(const struct args *args, const char *verb)
 {
-	static const char *const fields[] = {"user", "mailbox", "identifier", "rights"};
+	static const char *const fields[] = {"user", "mailbox", "identifier", "rights", NULL};
 	struct buf wire = {0}, out = {0};
 	int code;
 
@@ -105,7 +105,7 @@ acl_remove(const struct args *args)
 static int
 acl_explain(const struct args *args)
 {
-	static const char *const fields[] = {"user", "mailbox", "who"};
+	static const char *const fields[] = {"user", "mailbox", "who", NULL};
 	struct buf wire = {0}, out = {0};
 	int code;
 
@@ -125,7 +125,7 @@ acl_explain(const struct args *args)
 static int
 acl_forget(const struct args *args)
 {
-	static const char *const fields[] = {"identifier"};
+	static const char *const fields[] = {"identifier", NULL};
 	struct buf wire = {0};
 
 	begin(args, "acl-forget", fields, &wire);
