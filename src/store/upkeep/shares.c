@@ -11,6 +11,21 @@
 
 #define AT_ONCE 256u
 
+/* Whether it is worth trying again: what is damaged stays as it is, and the check names it. */
+static enum ts_err
+unless_for_good(enum ts_err err)
+{
+	switch (err) {
+	case TS_UNAVAILABLE:
+	case TS_UNKNOWN:
+	case TS_FULL:
+	case TS_IO:
+		return err;
+	default:
+		return TS_OK;
+	}
+}
+
 struct wrong { /* rows that do not agree with the properties */
 	struct wrong_row {
 		uint64_t account;
@@ -139,7 +154,7 @@ shares_sweep(struct store *store, uint64_t account)
 	}
 	buf_fini(&name);
 	/* An account without a name is about to be removed. */
-	return err == TS_NOT_FOUND ? TS_OK : err;
+	return unless_for_good(err);
 }
 
 /* ---- rows of what is gone ---- */
@@ -220,7 +235,7 @@ mend_stale(struct store *store, const struct wrong_row *row)
 	else if (err == TS_OK || err == TS_NOT_FOUND)
 		err = drop_row(store, row);
 	store_account_unref(&a);
-	return err;
+	return unless_for_good(err);
 }
 
 enum ts_err
@@ -240,5 +255,5 @@ shares_sweep_rows(struct store *store)
 			err = mend_stale(store, &w->v[i]);
 		free_wrong(w);
 	}
-	return err;
+	return unless_for_good(err);
 }
