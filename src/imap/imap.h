@@ -297,9 +297,9 @@ struct imap_box {
 	roaring_bitmap_t *expunged; /* those of uids that are gone; not told yet */
 	/* MODSEQs (RFC 7162): the client knows all changes up to ... */
 	uint64_t complete;
-	bool modseq_told; /* whether it saw one since the last tagged reply */
-	bool behind;      /* it was given an earlier one to use: imap_modseq_before_reply() */
-	bool recents;     /* the session has \Recent: not under rev2 */
+	uint64_t modseq_told; /* the highest one that it saw since the last tagged reply */
+	bool behind;          /* it was given an earlier one to use: imap_modseq_before_reply() */
+	bool recents;         /* the session has \Recent: not under rev2 */
 	uint32_t uidvalidity;
 	struct str name;
 	uint64_t keywords_told; /* table of the last FLAGS response; store_keywords_id() */

@@ -39,6 +39,8 @@ struct str imap_modseq_code(const struct imap_cmd *cmd);
 /* Call before each tagged reply: sends HIGHESTMODSEQ if the client would otherwise infer
  * another. */
 void imap_modseq_before_reply(const struct imap_cmd *cmd);
+/* The client is told this MODSEQ. */
+void imap_modseq_tell(struct imap_box *box, uint64_t modseq);
 /* Resolves a set from the client to UIDs of the view.  uid: the set holds UIDs, otherwise sequence
  * numbers.  Returns false for a sequence number beyond the view (BAD, RFC 9051 6.4.4 and 9
  * "seq-number").  The caller owns the bitmap. */

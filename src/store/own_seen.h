@@ -63,6 +63,8 @@ uint64_t own_to(const struct own_seen *own, uint64_t s);
 uint64_t own_from(const struct own_seen *own, uint64_t v);
 /* Returns the number of the i-th step. */
 uint64_t own_number(const struct own_seen *own, size_t i);
+/* Returns the highest number of these messages; s: the highest of the mailbox's MODSEQs of them. */
+uint64_t own_highest_of(const struct own_seen *own, uint64_t s, const roaring_bitmap_t *uids);
 /* Adds the UIDs of own changes with numbers above v.  The set is complete if own_from(v) != 0. */
 void own_changed_since(const struct own_seen *own, uint64_t v, roaring_bitmap_t *set);
 /* Turns the mailbox's MODSEQs into those shown to the user, in place.  uids ascend; modseq[i]

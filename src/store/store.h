@@ -748,7 +748,7 @@ struct store_change {
 	uint32_t uidvalidity;   /* APPEND COPY MOVE: of the target; CREATE: of the new mailbox */
 	uint32_t first_uid; /* APPEND: the first; the others follow consecutively unless UIDs were
 	                       requested */
-	uint64_t prior_modseq;      /* FLAGS: the highest earlier MODSEQ of the affected messages */
+	uint64_t prior_modseq;      /* FLAGS OWN: the highest earlier MODSEQ of the affected messages */
 	roaring_bitmap_t *affected; /* FLAGS: those really changed.  EXPUNGE MOVE: those gone */
 	roaring_bitmap_t *failed;   /* FLAGS: refused by UNCHANGEDSINCE */
 	struct store_uid_pair *pairs; /* COPY MOVE, RENAME of INBOX: in ascending order of source */

@@ -4,7 +4,9 @@
  *
  * A client takes the highest MODSEQ in the FETCH responses before a tagged reply as the point up to
  * which it knows all changes (section 6).  So while an EXPUNGE with a lower MODSEQ has to wait, the
- * server announces an earlier point (section 3.2): box->complete.
+ * server announces an earlier point (section 3.2): box->complete.  It does the same after flags
+ * that were changed again between the look at the mailbox and the response: other messages may have
+ * been changed with them.
  */
 #include "imap/cmd.h"
 
@@ -43,16 +45,24 @@ imap_condstore_on(struct imap_conn *conn)
 }
 
 void
+imap_modseq_tell(struct imap_box *box, uint64_t modseq)
+{
+	if (box->modseq_told < modseq)
+		box->modseq_told = modseq;
+}
+
+void
 imap_modseq_before_reply(const struct imap_cmd *cmd)
 {
 	struct imap_box *box = imap_box(cmd->conn);
-	bool delayed;
+	bool delayed, beyond;
 
 	if (box == NULL || !imap_dialect(cmd->conn)->condstore)
 		return;
 	delayed = box->complete < box->modseq;
-	if (!cmd->tell_modseq && (delayed ? box->modseq_told : box->behind))
+	beyond = box->complete < box->modseq_told || (delayed && box->modseq_told > 0);
+	if (!cmd->tell_modseq && (beyond || (box->behind && !delayed)))
 		imap_say_modseq(cmd->conn);
-	box->behind = delayed && (box->behind || box->modseq_told);
-	box->modseq_told = false;
+	box->behind = beyond || (box->behind && delayed);
+	box->modseq_told = 0;
 }

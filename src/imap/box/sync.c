@@ -206,7 +206,7 @@ print_fetch_flags(struct imap_conn *conn, const struct imap_keywords *keywords,
 	if (modseq) {
 		wire_out_fetch_other(out, "MODSEQ");
 		wire_out_modseq(out, msg->modseq);
-		box->modseq_told = true;
+		imap_modseq_tell(box, msg->modseq);
 	}
 	wire_out_fetch_end(out);
 	return true;

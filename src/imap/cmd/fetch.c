@@ -231,7 +231,8 @@ fetch_window(struct imap_cmd *cmd)
 	struct fetch *f = cmd->state;
 
 	fill_window(f);
-	imap_box(cmd->conn)->modseq_told |= tells_modseq(f) && f->render.count > 0;
+	for (size_t i = 0; tells_modseq(f) && i < f->render.count; i++)
+		imap_modseq_tell(imap_box(cmd->conn), f->render.messages[i].record.modseq);
 	/* RFC 9051 section 7.3.5: FLAGS must name the keywords that FETCH shows. */
 	if (f->render.keywords != NULL && f->render.count > 0)
 		imap_tell_keywords(cmd->conn, f->render.keywords);

@@ -21,13 +21,15 @@ struct store_cmd {
 	struct wire_store args;
 	struct imap_param *modifiers; /* of args, by their extensions */
 	roaring_bitmap_t *uids;       /* the messages requested; freed with the command */
-	uint64_t told;                /* the view's MODSEQ when the change was submitted */
-	bool partly;                  /* some of the changes requested are not permitted */
+	uint64_t told;  /* the view's MODSEQ when the change was submitted; look_between() */
+	bool overtaken; /* others have changed affected messages since then */
+	bool partly;    /* some of the changes requested are not permitted */
 	/* Where \Seen is the user's own (imap/common/seen.h): */
 	bool own, marks;
 	bool checks;                /* UNCHANGEDSINCE */
 	enum store_flag_mode mark;  /* add or remove it */
-	uint64_t prior;             /* the highest of these messages then, as shown */
+	uint64_t told_base;         /* `told`, as the mailbox's own */
+	uint64_t modseq;            /* as shown: of the change of other flags */
 	roaring_bitmap_t *asked;    /* NULL, or those that are to be changed */
 	roaring_bitmap_t *failed;   /* NULL, or those that UNCHANGEDSINCE refuses */
 	roaring_bitmap_t *affected; /* NULL, or those whose other flags were changed */
@@ -108,9 +110,9 @@ answered_by_modseq(const struct imap_cmd *cmd)
 
 /* Silent, unless somebody else changed one of them in between (RFC 9051 section 6.4.6). */
 static void
-keep_silent(struct imap_box *box, const struct store_change *change, uint64_t told)
+keep_silent(struct imap_box *box, const struct store_change *change, bool overtaken)
 {
-	if (change->prior_modseq > told || change->affected == NULL)
+	if (overtaken || change->affected == NULL)
 		return;
 	/* Pending messages were changed by others; the client does not know yet. */
 	box->silent = roaring_bitmap_andnot(change->affected, box->pending);
@@ -131,7 +133,7 @@ answer_store(struct imap_cmd *cmd)
 		s->answer = s->uids;
 		return cmd_goto(cmd, &print);
 	}
-	keep_silent(imap_box(cmd->conn), cmd->change, s->told);
+	keep_silent(imap_box(cmd->conn), cmd->change, s->overtaken);
 	if (!imap_dialect(cmd->conn)->condstore)
 		return stored(cmd, false);
 	s->answer = answered_by_modseq(cmd);
@@ -144,11 +146,13 @@ static enum imap_next
 after_store(struct imap_cmd *cmd)
 {
 	static const struct imap_step again = {"store-again", submit_store};
+	struct store_cmd *s = cmd->state;
 
 	if (cmd->change->err == TS_CONDITION) /* \Seen became the user's own meanwhile */
 		return cmd_goto(cmd, &again);
 	if (cmd->change->err != TS_OK)
 		return cmd_change_err(cmd, cmd->change);
+	s->overtaken = cmd->change->prior_modseq > s->told;
 	return answer_store(cmd);
 }
 
@@ -170,8 +174,10 @@ add_both(struct imap_cmd *cmd)
 {
 	struct store_cmd *s = cmd->state;
 	struct store_change *change = cmd->change;
-	struct store_reader reader = imap_box(cmd->conn)->reader;
 
+	if (change->kind != STORE_CHANGE_OWN ||
+	    (s->modseq > 0 && roaring_bitmap_is_empty(change->affected)))
+		change->modseq = s->modseq;
 	or_into(&s->failed, change->failed);
 	or_into(&s->affected, change->affected);
 	if (change->failed != NULL)
@@ -181,14 +187,6 @@ add_both(struct imap_cmd *cmd)
 	change->failed = s->failed;
 	change->affected = s->affected;
 	s->failed = s->affected = NULL;
-	if (change->kind != STORE_CHANGE_OWN) {
-		store_reader_begin(&reader);
-		change->modseq = store_reader_shown(&reader, change->modseq);
-		change->prior_modseq = store_reader_shown(&reader, change->prior_modseq);
-		store_reader_end(&reader);
-	}
-	if (change->prior_modseq < s->prior)
-		change->prior_modseq = s->prior;
 }
 
 static enum imap_next
@@ -199,6 +197,7 @@ marked(struct imap_cmd *cmd)
 	if (cmd->change->err != TS_OK)
 		return cmd_change_err(cmd, cmd->change);
 	cmd->change->check_unchanged = s->checks;
+	s->overtaken |= cmd->change->prior_modseq > s->told;
 	add_both(cmd);
 	return answer_store(cmd);
 }
@@ -221,15 +220,44 @@ mark_own(struct imap_cmd *cmd)
 	    cmd, imap_seen_change(cmd, &imap_box(cmd->conn)->reader, passed(s), s->mark), &done);
 }
 
+/* The change of other flags is made.  Finds out whether any message has a change since `told` that
+ * is not this one; from here on `told` is the moment of this look. */
+static void
+look_between(struct store_cmd *s, struct store_reader *reader, const struct store_change *change)
+{
+	roaring_bitmap_t *others = roaring_bitmap_create(), *later = roaring_bitmap_create();
+	roaring_bitmap_t *mine = roaring_bitmap_create();
+
+	store_reader_begin(reader);
+	s->modseq = store_reader_shown(reader, change->modseq);
+	store_reader_changed_since(reader, s->told, others);
+	store_reader_changed_since(reader, s->modseq - 1, mine);
+	store_reader_changed_since(reader, s->modseq, later);
+	roaring_bitmap_andnot_inplace(mine, later);
+	roaring_bitmap_and_inplace(mine, change->affected);
+	roaring_bitmap_andnot_inplace(others, mine);
+	/* \Seen may have been changed before that. */
+	store_reader_own_changed(reader, s->told, others);
+	roaring_bitmap_and_inplace(others, s->uids);
+	s->told = store_reader_modseq(reader);
+	store_reader_end(reader);
+	s->overtaken = change->prior_modseq > s->told_base || !roaring_bitmap_is_empty(others);
+	roaring_bitmap_free(others);
+	roaring_bitmap_free(later);
+	roaring_bitmap_free(mine);
+}
+
 static enum imap_next
 flags_stored(struct imap_cmd *cmd)
 {
 	static const struct imap_step mark = {"store-mark", mark_own};
 	struct store_cmd *s = cmd->state;
 	struct store_change *change = cmd->change;
+	struct store_reader reader = imap_box(cmd->conn)->reader;
 
 	if (change->err != TS_OK)
 		return cmd_change_err(cmd, change);
+	look_between(s, &reader, change);
 	if (!s->marks) {
 		add_both(cmd);
 		return answer_store(cmd);
@@ -311,7 +339,7 @@ look_own(struct imap_cmd *cmd, struct store_cmd *s, struct store_change *change)
 		roaring_bitmap_and_inplace(s->failed, s->uids);
 		change->unchanged_since = store_reader_base_of(&reader, change->unchanged_since);
 	}
-	s->prior = store_reader_highest(&reader, s->uids);
+	s->told_base = store_reader_base_of(&reader, s->told);
 	store_reader_end(&reader);
 }
 

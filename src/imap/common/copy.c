@@ -9,7 +9,7 @@ struct copy_cmd {
 	struct wire_copy args;
 	struct imap_open open;
 	roaring_bitmap_t *uids;
-	roaring_bitmap_t *seen; /* those of them that the user has read; NULL: nobody asks */
+	roaring_bitmap_t *seen; /* those of them that the user has read */
 	bool move;
 	bool expunged;
 	size_t count;
@@ -72,7 +72,7 @@ copied_seen(const struct copy_cmd *c, const struct store_change *change)
 {
 	roaring_bitmap_t *uids = roaring_bitmap_create();
 
-	for (size_t i = 0; i < change->pair_count && c->seen != NULL; i++)
+	for (size_t i = 0; i < change->pair_count; i++)
 		if (roaring_bitmap_contains(c->seen, change->pairs[i].source) &&
 		    (c->open.rights & AUTH_RIGHT_SEEN) != 0)
 			roaring_bitmap_add(uids, change->pairs[i].target);
@@ -120,8 +120,9 @@ copy_done(struct imap_cmd *cmd)
 	return mark_copies(cmd);
 }
 
-/* Takes what the user has read of them; and gives it to the change, where that is not what the
- * mailbox says. */
+/* Takes what the user has read of them, always, since \Seen of the target may become the user's own
+ * before the copies are there; and gives it to the change, where that is not what the mailbox
+ * says. */
 static void
 look_at_seen(struct imap_cmd *cmd, struct copy_cmd *c, struct store_change *change)
 {
@@ -164,8 +165,7 @@ copy_opened(struct imap_cmd *cmd)
 	change->all_or_none = !cmd->uid;
 	change->bounds = imap_rights_bounds(c->open.rights);
 	change->uids = roaring_bitmap_copy(c->uids);
-	if (store_mailbox_has_own(c->open.mailbox) || store_mailbox_has_own(change->source))
-		look_at_seen(cmd, c, change);
+	look_at_seen(cmd, c, change);
 	return cmd_change(cmd, change, &done);
 }
 

@@ -113,10 +113,13 @@ told_modseq(const struct imap_criteria *c, const struct imap_found *found)
 uint64_t
 imap_criteria_modseq(const struct imap_criteria *c, const struct imap_found *found)
 {
+	uint64_t modseq;
+
 	if (!c->tells_modseq || roaring_bitmap_is_empty(found->uids))
 		return 0;
-	imap_box(found->cmd->conn)->modseq_told = true;
-	return told_modseq(c, found);
+	modseq = told_modseq(c, found);
+	imap_modseq_tell(imap_box(found->cmd->conn), modseq);
+	return modseq;
 }
 
 void

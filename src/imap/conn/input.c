@@ -445,7 +445,7 @@ conn_data(void *arg, struct str in)
 		used += one(conn, (struct str){in.p + used, in.n - used}, &more);
 		if (stream_moved(conn->session.stream))
 			break; /* the rest belongs to a layer */
-		if (used < in.n && slice_over(conn->il)) {
+		if (more && used < in.n && slice_over(conn->il)) {
 			/* Shown again after other connections had a turn. */
 			stream_pause(conn->session.stream);
 			stream_resume(conn->session.stream);

@@ -127,6 +127,17 @@ own_number(const struct own_seen *o, size_t i)
 	return o->step[i]->s + o->floor_u + i + 1;
 }
 
+uint64_t
+own_highest_of(const struct own_seen *o, uint64_t s, const roaring_bitmap_t *uids)
+{
+	uint64_t highest = own_to(o, s);
+
+	for (size_t i = o->count; i-- > 0 && own_number(o, i) > highest;)
+		if (roaring_bitmap_intersect(o->step[i]->uids, uids))
+			return own_number(o, i);
+	return highest;
+}
+
 /* Returns the index of the first step with a number above v. */
 static size_t
 first_above(const struct own_seen *o, uint64_t v)

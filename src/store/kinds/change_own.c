@@ -94,6 +94,21 @@ show_own(struct store_change *c, struct store_own *own, struct own_seen *value_t
 	c->priv->own_op = op;
 }
 
+/* What was changed after the mailbox was at own_s counts as changed then: some of these messages
+ * may have been changed before as well. */
+static uint64_t
+prior_modseq(const struct store_change *c, const struct own_seen *before)
+{
+	uint64_t s;
+
+	if (c->source == NULL || roaring_bitmap_is_empty(c->affected))
+		return 0;
+	pthread_rwlock_rdlock(&c->source->lock);
+	s = state_highest(c->source->state, c->affected);
+	pthread_rwlock_unlock(&c->source->lock);
+	return s == 0 ? 0 : own_highest_of(before, s < c->own_s ? s : c->own_s, c->affected);
+}
+
 static enum ts_err
 mark(struct batch *b, struct store_change *c, struct store_own *own)
 {
@@ -108,6 +123,7 @@ mark(struct batch *b, struct store_change *c, struct store_own *own)
 	c->modseq = own_highest(value != NULL ? value : own->head, c->own_s);
 	c->affected = value != NULL ? roaring_bitmap_copy(value->step[value->count - 1]->uids)
 	                            : roaring_bitmap_create();
+	c->prior_modseq = prior_modseq(c, own->head);
 	if (value == NULL && c->source != NULL)
 		own_settled(own);
 	if (value == NULL)
@@ -183,14 +199,17 @@ own_follows(const struct store_mailbox *mb, const struct store_properties *table
 	return shares_name(name);
 }
 
-/* The messages that are \Seen in the head. */
+/* The messages that are \Seen in the head, and what was claimed as \Recent so far. */
 static roaring_bitmap_t *
-seen_in_head(struct batch *b, struct store_mailbox *mb)
+seen_in_head(struct batch *b, struct store_mailbox *mb, uint32_t *mark_r)
 {
 	roaring_bitmap_t *uids, *seen;
 	struct head_view v;
 
 	pthread_rwlock_rdlock(&mb->lock);
+	*mark_r = mb->head.c.recent_mark;
+	if (*mark_r < mb->state->counters.recent_mark)
+		*mark_r = mb->state->counters.recent_mark;
 	head_view_of(&v, b, mb);
 	uids = head_existing(&v, NULL, false);
 	seen = head_flagged(&v, STORE_SEEN, uids);
@@ -204,7 +223,9 @@ own_become(struct batch *b, struct store_change *c, struct store_mailbox *mb,
     struct store_properties **table)
 {
 	struct store_own *own = own_new_of(mb);
-	struct own_seen *value = own_new(seen_in_head(b, mb), mb->head.c.recent_mark);
+	uint32_t mark;
+	roaring_bitmap_t *seen = seen_in_head(b, mb, &mark);
+	struct own_seen *value = own_new(seen, mark);
 
 	properties_put(table, STR(STORE_OWN_SEEN_PROPERTY), STR("1"));
 	put_all(b, own, value);
@@ -254,13 +275,16 @@ own_op_free(struct store_change *c)
 	mem_free(op);
 }
 
-/* Under the lock, so that no read begins with the mailbox's \Seen and ends with the owner's. */
+/* Under the lock, so that no read begins with the mailbox's \Seen and ends with the owner's; and
+ * what was claimed as \Recent until now, stays so. */
 static void
 become(struct store_mailbox *mb, struct store_own *own)
 {
 	struct store_own *take = store_own_ref(own);
 
 	pthread_rwlock_wrlock(&mb->lock);
+	if (mb->state != NULL)
+		(void)store_own_claim(own, mb->state->counters.recent_mark + 1);
 	atomic_store(&mb->has_own, true);
 	own_attach(mb, &take);
 	pthread_rwlock_unlock(&mb->lock);

@@ -221,15 +221,11 @@ store_reader_expunged_since(const struct store_reader *r, uint64_t since, roarin
 uint64_t
 store_reader_highest(const struct store_reader *r, const roaring_bitmap_t *uids)
 {
-	uint64_t base = store_mailbox_highest(r->mailbox, uids), highest;
+	uint64_t base = store_mailbox_highest(r->mailbox, uids);
 
 	if (base == 0 || r->seen == NULL)
 		return base;
-	highest = own_to(r->seen, base);
-	for (size_t i = r->seen->count; i-- > 0 && own_number(r->seen, i) > highest;)
-		if (roaring_bitmap_intersect(r->seen->step[i]->uids, uids))
-			highest = own_number(r->seen, i);
-	return at_most(r, highest);
+	return at_most(r, own_highest_of(r->seen, base, uids));
 }
 
 uint32_t
