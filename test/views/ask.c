@@ -68,6 +68,14 @@ viewer_login(struct viewer *s, const char *user, const char *password)
 		viewer_simple(s, V_RESYNC);
 }
 
+/* The messages are changed, unless the user has no right to that. */
+static bool
+permitted(const struct viewer *s, struct act *a, bool right)
+{
+	a->refused = !right || s->will_read_only;
+	return !a->refused;
+}
+
 static struct removal *
 removal(struct viewer *s, const struct act *a, bool deleted_only, bool all)
 {
@@ -85,8 +93,9 @@ viewer_select(struct viewer *s, struct mailbox *box, bool read_only)
 	struct act *a = begin(s, read_only ? V_EXAMINE : V_SELECT, false);
 
 	a->box = s->selecting = box;
-	s->will_read_only = read_only;
-	buf_printf(&s->out, " %s", box->name);
+	s->will_read_only = read_only || (s->rights != NULL && strpbrk(s->rights, "swite") == NULL);
+	buf_putc(&s->out, ' ');
+	viewer_name(s, box, &s->out);
 	resync_ask(s, a);
 	sent(s, from);
 }
@@ -97,7 +106,8 @@ viewer_simple(struct viewer *s, enum verb verb)
 	size_t from = s->out.n;
 	struct act *a = begin(s, verb, false);
 
-	if ((verb == V_EXPUNGE || verb == V_CLOSE) && !s->will_read_only)
+	if ((verb == V_EXPUNGE && permitted(s, a, viewer_may(s, 'e'))) ||
+	    (verb == V_CLOSE && !s->will_read_only && viewer_may(s, 'e')))
 		a->removal = removal(s, a, true, true);
 	if (verb == V_CLOSE || verb == V_UNSELECT)
 		s->selecting = NULL;
@@ -132,7 +142,8 @@ writes(struct viewer *s, struct act *a, uint32_t which, uint32_t value)
 		struct message *m = truth_find(a->box, a->uids.v[i]);
 
 		if (m != NULL)
-			truth_write(s->truth, m, which, value);
+			truth_write(
+			    s->truth, m, truth_flags(s->user, which), truth_flags(s->user, value));
 	}
 }
 
@@ -157,7 +168,8 @@ viewer_fetch(struct viewer *s, const struct numbers *chosen, bool uid, unsigned 
 	if ((items & ITEM_MODSEQ) != 0)
 		buf_puts(&s->out, " MODSEQ");
 	buf_putc(&s->out, ')');
-	if ((items & ITEM_BODY) != 0 && (items & ITEM_PEEK) == 0 && !s->will_read_only)
+	if ((items & ITEM_BODY) != 0 && (items & ITEM_PEEK) == 0 && !s->will_read_only &&
+	    viewer_may(s, 's'))
 		writes(s, a, FLAG_SEEN, FLAG_SEEN);
 	sent(s, from);
 }
@@ -168,6 +180,7 @@ viewer_store(struct viewer *s, const struct numbers *chosen, bool uid, char mode
 {
 	size_t from = s->out.n;
 	struct act *a = begin(s, V_STORE, uid);
+	uint32_t which = (mode == '=' ? FLAGS_ALL : flags) & viewer_flags(s);
 
 	name_them(s, a, chosen);
 	a->silent = silent;
@@ -176,7 +189,8 @@ viewer_store(struct viewer *s, const struct numbers *chosen, bool uid, char mode
 		buf_putc(&s->out, mode);
 	buf_printf(&s->out, "FLAGS%s ", silent ? ".SILENT" : "");
 	flags_print(flags, &s->out);
-	writes(s, a, mode == '=' ? FLAGS_ALL : flags, mode == '-' ? 0 : flags);
+	if (permitted(s, a, which != 0))
+		writes(s, a, which, mode == '-' ? 0 : flags & which);
 	sent(s, from);
 }
 
@@ -215,7 +229,8 @@ viewer_uid_expunge(struct viewer *s, const struct numbers *chosen)
 	struct act *a = begin(s, V_EXPUNGE, true);
 
 	name_them(s, a, chosen);
-	a->removal = removal(s, a, true, false);
+	if (permitted(s, a, viewer_may(s, 'e')))
+		a->removal = removal(s, a, true, false);
 	sent(s, from);
 }
 
@@ -229,9 +244,12 @@ viewer_copy(
 	name_them(s, a, chosen);
 	a->target = target;
 	target->arriving++;
-	if (move)
+	if (move && permitted(s, a, viewer_may(s, 't') && viewer_may(s, 'e') && viewer_may(s, 'i')))
 		a->removal = removal(s, a, false, false);
-	buf_printf(&s->out, " %s", target->name);
+	if (!viewer_may(s, 'i'))
+		a->refused = true;
+	buf_putc(&s->out, ' ');
+	viewer_name(s, target, &s->out);
 	sent(s, from);
 }
 
@@ -243,9 +261,11 @@ viewer_append(struct viewer *s, struct mailbox *target, unsigned count, uint32_t
 	struct buf text = {0};
 
 	a->target = target;
-	a->flags = flags;
+	a->flags = flags & viewer_flags(s);
+	a->refused = !viewer_may(s, 'i');
 	target->arriving++;
-	buf_printf(&s->out, " %s", target->name);
+	buf_putc(&s->out, ' ');
+	viewer_name(s, target, &s->out);
 	for (unsigned i = 0; i < count; i++) {
 		numbers_add(&a->ids, s->truth->next_id);
 		text.n = 0;
@@ -266,7 +286,9 @@ viewer_status(struct viewer *s, struct mailbox *box)
 	struct act *a = begin(s, V_STATUS, false);
 
 	a->target = box;
-	buf_printf(&s->out, " %s (MESSAGES UIDNEXT UIDVALIDITY UNSEEN DELETED)", box->name);
+	buf_putc(&s->out, ' ');
+	viewer_name(s, box, &s->out);
+	buf_puts(&s->out, " (MESSAGES UIDNEXT UIDVALIDITY UNSEEN DELETED)");
 	sent(s, from);
 }
 
@@ -451,7 +473,7 @@ next_change(struct viewer *s)
 		shrink(s);
 	else if (few || one_in(s, 3))
 		next_append(s);
-	else if (s->will_read_only)
+	else if (s->will_read_only && (s->rights == NULL || one_in(s, 2)))
 		next_fetch(s);
 	else if (one_in(s, 4))
 		next_copy(s);

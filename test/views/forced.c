@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * usage: test_forced [resync] [SHARE], or [resync] COMMAND EARLIER CHANGE LOOK
+ * usage: test_forced [resync|shared] [SHARE], or [resync|shared] COMMAND EARLIER CHANGE LOOK
  *
  * Each kind of command, with each kind of change by another connection, which happens at the end of
  * the first, second, … reading of a mailbox or task of the loop (a job, a change, a watch) until
@@ -10,6 +10,8 @@
  * with the truth (viewer.h); then both send NOOP and must agree with it.
  * resync: the one with the command uses QRESYNC; afterwards it leaves the mailbox, some messages
  * are expunged, and it comes back by what it kept (resync.h).
+ * shared: the mailboxes are shared, and the one that watches is another user; and the same with
+ * mailboxes that become shared as a change.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -248,8 +250,10 @@ command(struct viewer *s, unsigned which)
 	}
 }
 
+#define SHARING CHANGES /* as a change: the mailboxes become shared */
+
 struct forced {
-	enum change change;
+	unsigned change; /* enum change or SHARING */
 	unsigned at;
 	bool met;
 };
@@ -262,13 +266,18 @@ land(struct world *w, unsigned n)
 	if (n != f->at)
 		return;
 	f->met = true;
-	world_change(w, f->change);
+	if (f->change == SHARING)
+		world_share(w);
+	else
+		world_change(w, (enum change)f->change);
 }
 
 static void
 look_at_all(struct world *w)
 {
 	for (unsigned i = 0; i < w->viewer_count; i++) {
+		if (w->sessions[i].user > 0 && !w->truth.shared)
+			continue;
 		viewer_simple(&w->sessions[i], V_NOOP);
 		world_run(w);
 		if (w->sessions[i].belief.count > 0 && w->truth.fault == NULL)
@@ -295,19 +304,28 @@ settle(struct world *w)
 }
 
 static bool resync; /* the session that is looked at uses QRESYNC */
+static bool shared;
 
 static void
-begin(struct world *w, unsigned which)
+begin(struct world *w, unsigned which, const struct forced *f)
 {
+	static const char *const all[USERS - 1] = {"lrswite", "lrswite"};
+
+	w->rights = shared ? all : NULL;
 	world_begin(w, which, 2, resync);
 	w->truth.size_max = which >= LARGE ? 600000 : 1000;
 	w->truth.next_id = which >= LARGE ? 7 : 1; /* the seventh is large */
 	world_prepare(w);
-	world_append(w, MESSAGES - 1, 0);
+	world_append(w, MESSAGES - 3, FLAG_ANSWERED);
+	world_append(w, 1, FLAG_SEEN);
+	world_append(w, 1, 0);
 	world_append(w, 1, FLAG_DELETED | 1u << 8);
 	world_prepare(w);
+	if (shared && f->change != SHARING)
+		world_share(w);
 	for (unsigned i = 0; i < 2; i++)
-		viewer_select(&w->sessions[i], &w->truth.boxes[0], false);
+		if (!shared || w->truth.shared || i == 0)
+			viewer_select(&w->sessions[i], &w->truth.boxes[0], false);
 	world_run(w);
 	look_at_all(w);
 }
@@ -333,7 +351,7 @@ come_back(struct world *w)
 static bool
 run(struct world *w, unsigned which, enum change earlier, struct forced *f)
 {
-	begin(w, which);
+	begin(w, which, f);
 	world_change(w, earlier);
 	site_run(w->site);
 	f->met = false;
@@ -349,12 +367,14 @@ run(struct world *w, unsigned which, enum change earlier, struct forced *f)
 		truth_fault(&w->truth, "the command has not ended");
 	if (resync)
 		come_back(w);
+	if (f->change == SHARING && !f->met)
+		world_share(w);
 	settle(w);
 	return f->met;
 }
 
 static unsigned
-all_looks(struct world *w, unsigned which, enum change earlier, enum change change)
+all_looks(struct world *w, unsigned which, enum change earlier, unsigned change)
 {
 	struct forced f = {.change = change, .at = 1};
 	bool more = true;
@@ -366,9 +386,12 @@ all_looks(struct world *w, unsigned which, enum change earlier, enum change chan
 			fprintf(stderr,
 			    "command %u, after %s, %s at hold point %u: test_forced %s%u %u %u "
 			    "%u\n",
-			    which, change_names[earlier], change_names[change], f.at,
-			    resync ? "resync " : "", which, (unsigned)earlier, (unsigned)change,
-			    f.at);
+			    which, change_names[earlier],
+			    change == SHARING ? "sharing" : change_names[change], f.at,
+			    resync   ? "resync "
+			    : shared ? "shared "
+			             : "",
+			    which, (unsigned)earlier, change, f.at);
 			world_end(w);
 			exit(1);
 		}
@@ -386,7 +409,7 @@ quiet(enum log_level level, const char *context, const char *text, void *arg)
 }
 
 static const enum change earlier[] = {
-    CHANGE_NONE, CHANGE_EXPUNGE_SOME, CHANGE_APPEND_KEYWORD, CHANGE_FLAGS};
+    CHANGE_NONE, CHANGE_EXPUNGE_SOME, CHANGE_APPEND_KEYWORD, CHANGE_KEYWORD, CHANGE_FLAGS};
 
 int
 main(int argc, char **argv)
@@ -394,8 +417,9 @@ main(int argc, char **argv)
 	unsigned share, runs = 0, kinds = 0;
 	struct world w;
 
-	if (argc > 1 && strcmp(argv[1], "resync") == 0) {
-		resync = true;
+	if (argc > 1 && (strcmp(argv[1], "resync") == 0 || strcmp(argv[1], "shared") == 0)) {
+		resync = argv[1][0] == 'r';
+		shared = !resync;
 		argv++;
 		argc--;
 	}
@@ -403,7 +427,7 @@ main(int argc, char **argv)
 	log_set_sink(quiet, NULL);
 	if (argc == 5) {
 		struct forced f = {
-		    .change = (enum change)atoi(argv[3]), .at = (unsigned)atoi(argv[4])};
+		    .change = (unsigned)atoi(argv[3]), .at = (unsigned)atoi(argv[4])};
 
 		world_open(&w);
 		(void)run(&w, (unsigned)atoi(argv[1]), (enum change)atoi(argv[2]), &f);
@@ -415,11 +439,11 @@ main(int argc, char **argv)
 	for (unsigned which = 0; which < COMMANDS; which++) {
 		world_open(&w);
 		for (size_t i = 0; i < sizeof(earlier) / sizeof(*earlier); i++)
-			for (unsigned c = CHANGE_NONE + 1; c < CHANGES; c++)
+			for (unsigned c = CHANGE_NONE + 1; c < CHANGES + (shared ? 1u : 0u); c++)
 				/* After another change, a delivery is the same as an APPEND. */
 				if ((c != CHANGE_DELIVER || earlier[i] == CHANGE_NONE) &&
-				    kinds++ % share == 0)
-					runs += all_looks(&w, which, earlier[i], (enum change)c);
+				    (c == SHARING || kinds++ % share == 0))
+					runs += all_looks(&w, which, earlier[i], c);
 		world_close(&w);
 	}
 	printf("%u interleavings, no contradiction\n", runs);

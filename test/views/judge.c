@@ -45,10 +45,10 @@ judge_leave(struct viewer *s)
 		const struct seat *seat = seat_of(s, m->uid);
 
 		if (seat != NULL && !seat->flagged)
-			m->recent_lost = true;
+			m->recent_lost[s->user] = true;
 	}
 	if (claims && all)
-		b->box->recent_lost = s->truth->now;
+		b->box->recent_lost[s->user] = s->truth->now;
 	*b = (struct belief){.seats = b->seats, .cap = b->cap};
 }
 
@@ -76,28 +76,6 @@ check_order(struct viewer *s, size_t at, uint32_t uid)
 		    b->uidnext, b->first);
 }
 
-/* Message number at + 1 has this UID. */
-static struct message *
-learn(struct viewer *s, size_t at, uint32_t uid)
-{
-	struct seat *seat = &s->belief.seats[at];
-	struct message *m;
-
-	s->truth->checked++;
-	if (seat->uid != 0 && seat->uid != uid)
-		truth_fault(
-		    s->truth, "number %zu was UID %u, now it is UID %u", at + 1, seat->uid, uid);
-	if (seat->uid == 0)
-		check_order(s, at, uid);
-	seat->uid = uid;
-	m = truth_see(s->truth, s->belief.box, uid);
-	if (m->gone < seat->since)
-		truth_fault(s->truth, "UID %u was expunged before its EXISTS was told", uid);
-	return m;
-}
-
-/* ---- FETCH */
-
 static void
 check_recent(struct viewer *s, struct seat *seat, struct message *m, uint32_t flags)
 {
@@ -109,10 +87,35 @@ check_recent(struct viewer *s, struct seat *seat, struct message *m, uint32_t fl
 		truth_fault(s->truth, "\\Recent of UID %u comes or goes in a session", seat->uid);
 	if (s->belief.read_only || (flags & FLAG_RECENT) == 0 || m == NULL)
 		return;
-	if (m->recent_of != 0 && m->recent_of != selection)
+	if (m->recent_of[s->user] != 0 && m->recent_of[s->user] != selection)
 		truth_fault(s->truth, "UID %u is \\Recent in two sessions", m->uid);
-	m->recent_of = selection;
+	m->recent_of[s->user] = selection;
 }
+
+/* Message number at + 1 has this UID. */
+static struct message *
+learn(struct viewer *s, size_t at, uint32_t uid)
+{
+	struct seat *seat = &s->belief.seats[at];
+	bool first = seat->uid == 0;
+	struct message *m;
+
+	s->truth->checked++;
+	if (!first && seat->uid != uid)
+		truth_fault(
+		    s->truth, "number %zu was UID %u, now it is UID %u", at + 1, seat->uid, uid);
+	if (first)
+		check_order(s, at, uid);
+	seat->uid = uid;
+	m = truth_see(s->truth, s->belief.box, uid);
+	if (first && seat->flagged)
+		check_recent(s, seat, m, seat->flags);
+	if (m->gone < seat->since)
+		truth_fault(s->truth, "UID %u was expunged before its EXISTS was told", uid);
+	return m;
+}
+
+/* ---- FETCH */
 
 /* Checks flags of a message as just told. */
 static void
@@ -127,8 +130,8 @@ check_flags(struct viewer *s, struct seat *seat, struct message *m, uint32_t fla
 		uint32_t flag = 1u << f;
 
 		s->truth->checked++;
-		if (truth_may_be(m, flag, (flags & flag) != 0, viewer_since(s), s->truth->now,
-		        seat->floor[f], &seat->floor[f]))
+		if (truth_may_be(m, truth_flags(s->user, flag), (flags & flag) != 0,
+		        viewer_since(s), s->truth->now, seat->floor[f], &seat->floor[f]))
 			continue;
 		flags_print(flag, &text);
 		truth_fault(s->truth, "UID %u cannot have been %s %.*s", m->uid,
@@ -303,8 +306,8 @@ may_match(const struct viewer *s, const struct act *a, const struct message *m, 
 	case KEY_TEXT:
 		return m->id == 0 || found == same;
 	default:
-		return truth_may_be(
-		    m, a->which, found == (a->key == KEY_FLAG), a->sent, s->truth->now, 0, NULL);
+		return truth_may_be(m, truth_flags(s->user, a->which),
+		    found == (a->key == KEY_FLAG), a->sent, s->truth->now, 0, NULL);
 	}
 }
 
@@ -383,10 +386,16 @@ static bool
 read_counts(struct viewer *s, struct words *w, struct counts *c)
 {
 	const struct act *a = viewer_current(s);
+	struct buf name = {0};
 	uint32_t uidvalidity;
+	bool ours;
 
-	if (a == NULL || a->verb != V_STATUS || a->searched || !words_skip(w, a->target->name) ||
-	    !words_skip(w, " (MESSAGES "))
+	if (a == NULL || a->verb != V_STATUS || a->searched)
+		return false;
+	viewer_name(s, a->target, &name);
+	ours = words_skip(w, buf_cstr(&name));
+	buf_fini(&name);
+	if (!ours || !words_skip(w, " (MESSAGES "))
 		return false;
 	c->messages = words_number(w);
 	if (!words_skip(w, " UIDNEXT "))
@@ -410,7 +419,7 @@ void
 judge_status(struct viewer *s, struct words *w)
 {
 	struct act *a = viewer_current(s);
-	struct counts c = {0};
+	struct counts c = {.seen = FLAG_SEEN_OF(s->user)};
 
 	if (!read_counts(s, w, &c)) {
 		w->bad = true;
@@ -430,8 +439,8 @@ static void
 check_flags_told(struct viewer *s, const struct seat *seat, const struct message *m, uint64_t since)
 {
 	for (unsigned f = 0; f < FLAGS; f++)
-		if (!truth_may_be(
-		        m, 1u << f, (seat->flags >> f & 1) != 0, since, s->truth->now, 0, NULL) &&
+		if (!truth_may_be(m, truth_flags(s->user, 1u << f), (seat->flags >> f & 1) != 0,
+		        since, s->truth->now, 0, NULL) &&
 		    m->gone == NEVER && !truth_may_be_gone(s->truth, s->belief.box, m))
 			truth_fault(s->truth, "flag %u of UID %u was changed, and it was not told",
 			    f, m->uid);
@@ -513,14 +522,14 @@ wrote(struct viewer *s, const struct act *a, bool sure)
 
 /* The response to the session's own change must show it, except for what others did meanwhile. */
 static bool
-shows_own(const struct message *m, const struct act *a, uint32_t flags)
+shows_own(const struct viewer *s, const struct message *m, const struct act *a, uint32_t flags)
 {
-	uint32_t others = 0;
+	uint32_t others = 0, wrong = (flags ^ a->value) & a->which & FLAGS_ALL;
 
 	for (size_t i = 0; i < m->write_count; i++)
 		if (m->writes[i].to > a->sent && m->writes[i].from != a->sent)
 			others |= m->writes[i].which;
-	return ((flags ^ a->value) & a->which & ~others & FLAGS_ALL) == 0;
+	return (truth_flags(s->user, wrong) & ~others) == 0;
 }
 
 static void
@@ -535,7 +544,7 @@ end_store(struct viewer *s, struct act *a, bool ok)
 
 		if (m == NULL || !numbers_has(&a->uids, seat->uid) || !seat->flagged)
 			continue;
-		if (!a->silent && !shows_own(m, a, seat->flags))
+		if (!a->silent && !shows_own(s, m, a, seat->flags))
 			truth_fault(s->truth, "UID %u does not show what STORE set", m->uid);
 		/* RFC 9051 section 6.4.6: the client knows what it asked for, whatever it is
 		 * told. */
@@ -584,12 +593,34 @@ flags_of_source(const struct viewer *s, const struct act *a, const struct messag
 {
 	*flags_r = *open_r = 0;
 	for (unsigned f = 0; f < FLAGS; f++) {
-		bool with = truth_may_be(m, 1u << f, true, a->sent, s->truth->now, 0, NULL);
-		bool without = truth_may_be(m, 1u << f, false, a->sent, s->truth->now, 0, NULL);
+		uint32_t flag = truth_flags(s->user, 1u << f);
+		bool with = truth_may_be(m, flag, true, a->sent, s->truth->now, 0, NULL);
+		bool without = truth_may_be(m, flag, false, a->sent, s->truth->now, 0, NULL);
 
+		if ((viewer_flags(s) >> f & 1) == 0)
+			continue;
 		*flags_r |= with ? 1u << f : 0;
 		*open_r |= with && without ? 1u << f : 0;
 	}
+}
+
+/*
+ * The user has added a message with these flags, open: or without them.  In a shared mailbox it is
+ * the user's own \Seen that it gets, after it is there.
+ */
+static void
+arrived(struct viewer *s, struct act *a, uint32_t uid, uint32_t id, uint32_t flags, uint32_t open)
+{
+	uint32_t later = s->truth->shared ? flags & FLAG_SEEN : 0, own = FLAG_SEEN_OF(s->user);
+	struct message *m;
+
+	m = truth_added(
+	    s->truth, a->target, uid, id, a->sent, flags & ~later, open & ~later & FLAGS_ALL);
+	if (later == 0)
+		return;
+	truth_write(s->truth, m, own, own);
+	m->writes[m->write_count - 1].from = a->sent;
+	truth_wrote(s->truth, m, a->sent, (open & later) == 0);
 }
 
 static void
@@ -605,7 +636,7 @@ copied(struct viewer *s, struct act *a, uint32_t from, uint32_t to)
 	if (m->gone < a->sent)
 		truth_fault(s->truth, "UID %u was copied after it was gone", from);
 	flags_of_source(s, a, m, &flags, &open);
-	(void)truth_added(s->truth, a->target, to, m->id, a->sent, flags, open);
+	arrived(s, a, to, m->id, flags, open);
 	if (a->verb != V_MOVE)
 		return;
 	if (seat_of(s, from) != NULL)
@@ -686,8 +717,7 @@ end_append(struct viewer *s, struct act *a, struct str code)
 		truth_fault(
 		    s->truth, "APPEND of %zu messages without APPENDUID for them", a->ids.n);
 	for (size_t i = 0; i < uids.n && s->truth->fault == NULL; i++)
-		(void)truth_added(
-		    s->truth, a->target, uids.v[i], a->ids.v[i], a->sent, a->flags, 0);
+		arrived(s, a, uids.v[i], a->ids.v[i], a->flags, 0);
 	a->target->arriving--;
 	numbers_fini(&uids);
 }
@@ -711,6 +741,16 @@ expunge_issued(const struct viewer *s, const struct act *a, struct str code)
 			return true;
 	}
 	return false;
+}
+
+/* Nothing has happened. */
+static void
+end_refused(struct viewer *s, struct act *a, bool no, struct str code)
+{
+	if (!no || (!str_eq(code, STR("NOPERM")) && !str_eq(code, STR("READ-ONLY"))))
+		truth_fault(s->truth, "t%u ought to be refused", a->tag);
+	if (a->target != NULL)
+		a->target->arriving--;
 }
 
 static void
@@ -787,6 +827,10 @@ judge_reply(struct viewer *s, struct act *a, struct words *w)
 
 		code = str_range(w->p, end != NULL ? end : w->end);
 	}
+	if (a->refused) {
+		end_refused(s, a, no, code);
+		return;
+	}
 	if (!ok && !(no && expunge_issued(s, a, code)))
 		truth_fault(s->truth, "t%u ought to be OK", a->tag);
 	end_act(s, a, ok, code);
@@ -800,9 +844,10 @@ check_end_recent(struct viewer *s)
 	const struct mailbox *box = s->belief.box;
 
 	for (size_t i = 0; i < box->count; i++)
-		if (box->messages[i]->gone == NEVER && !box->messages[i]->recent_lost &&
-		    box->messages[i]->from > box->recent_lost && box->messages[i]->recent_of == 0 &&
-		    !s->rev2 && !s->belief.read_only && seat_of(s, box->messages[i]->uid) != NULL)
+		if (box->messages[i]->gone == NEVER && !box->messages[i]->recent_lost[s->user] &&
+		    box->messages[i]->from > box->recent_lost[s->user] &&
+		    box->messages[i]->recent_of[s->user] == 0 && !s->rev2 && !s->belief.read_only &&
+		    seat_of(s, box->messages[i]->uid) != NULL)
 			truth_fault(s->truth, "UID %u of %s is \\Recent in no session",
 			    box->messages[i]->uid, box->name);
 }
@@ -810,13 +855,15 @@ check_end_recent(struct viewer *s)
 static void
 check_pair(struct viewer *a, struct viewer *b)
 {
+	uint32_t same = a->user == b->user ? FLAGS_ALL : FLAGS_ALL & ~FLAG_SEEN;
+
 	if (a->belief.count != b->belief.count)
 		truth_fault(a->truth, "sessions %s and %s see %zu and %zu messages", a->name,
 		    b->name, a->belief.count, b->belief.count);
 	for (size_t i = 0; i < a->belief.count && a->truth->fault == NULL; i++) {
 		const struct seat *x = &a->belief.seats[i], *y = &b->belief.seats[i];
 
-		if (x->uid != y->uid || ((x->flags ^ y->flags) & FLAGS_ALL) != 0 || !x->flagged ||
+		if (x->uid != y->uid || ((x->flags ^ y->flags) & same) != 0 || !x->flagged ||
 		    !y->flagged)
 			truth_fault(a->truth,
 			    "sessions %s and %s differ in number %zu, UIDs %u and %u", a->name,

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * usage: test_random [RUNS [SEED]]
+ * usage: test_random [shared] [RUNS [SEED]]
  *
  * Sessions that do anything, on a fake loop, where a seed decides what happens next: some bytes of
  * a session's input, one task of the loop (a read, a job, a change, a watch, a piece of output),
  * time, delayed jobs, unread output.  At the end of any reading another connection may change the
  * mailbox.  Without SEED the seeds are always the same.
+ *
+ * shared: the sessions are those of three users with different rights, each with own \Seen.  In
+ * each second run the mailboxes become shared while their owner's sessions use them.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,14 +17,21 @@
 #include "net/work.h"
 #include "world.h"
 
-#define SESSIONS 4
+#define SESSIONS (2 * USERS)
+#define SESSIONS_ALONE 4
 #define STEPS 6000
 #define WINDOW 20000
 
 struct chance {
 	uint64_t random;
 	bool jobs_held;
+	bool shares; /* at the end of the next reading */
 };
+
+/* Bob's and carol's.  The first pair is the one that is used most. */
+static const char *const rights[][USERS - 1] = {
+    {"lrswite", "lr"}, {"lrste", "lrs"}, {"lrwi", "lrsw"}, {"lrsi", "lrswit"}};
+static bool shared;
 
 static unsigned
 below(struct chance *c, unsigned n)
@@ -36,6 +46,11 @@ meanwhile(struct world *w, unsigned n)
 	enum change change = (enum change)below(c, CHANGES);
 
 	(void)n;
+	if (c->shares) {
+		c->shares = false;
+		world_share(w);
+		return;
+	}
 	if (below(c, 40) != 0)
 		return;
 	if (change == CHANGE_EXPUNGE_ALL && below(c, 4) != 0)
@@ -55,8 +70,10 @@ hold_jobs(struct world *w, struct chance *c, bool held)
 static void
 ask(struct world *w, struct chance *c)
 {
-	struct viewer *s = &w->sessions[below(c, SESSIONS)];
+	struct viewer *s = &w->sessions[below(c, w->viewer_count)];
 
+	if (s->user > 0 && !w->truth.shared)
+		return;
 	if (viewer_idles(s)) {
 		if (below(c, 3) == 0)
 			viewer_done(s);
@@ -67,7 +84,7 @@ ask(struct world *w, struct chance *c)
 static void
 step(struct world *w, struct chance *c)
 {
-	unsigned i = below(c, SESSIONS), n = below(c, 100);
+	unsigned i = below(c, w->viewer_count), n = below(c, 100);
 
 	if (n < 20)
 		ask(w, c);
@@ -75,6 +92,8 @@ step(struct world *w, struct chance *c)
 		world_send(w, i, below(c, 3) == 0 ? 1 + below(c, 40) : SIZE_MAX);
 	else if (n < 46)
 		hold_jobs(w, c, !c->jobs_held);
+	else if (n < 47 && below(c, 2) == 0)
+		world_slices(w, below(c, 2) == 0);
 	else if (n < 47)
 		stream_fake_set_window(
 		    w->site->clients[i].fake, below(c, 2) == 0 ? below(c, WINDOW) : SIZE_MAX);
@@ -92,19 +111,19 @@ finish(struct world *w, struct chance *c)
 
 	w->hold = NULL;
 	hold_jobs(w, c, false);
-	for (unsigned i = 0; i < SESSIONS; i++) {
+	for (unsigned i = 0; i < w->viewer_count; i++) {
 		all[i] = &w->sessions[i];
 		stream_fake_set_window(w->site->clients[i].fake, SIZE_MAX);
 		if (viewer_idles(all[i]))
 			viewer_done(all[i]);
 	}
 	world_run(w);
-	for (unsigned i = 0; i < SESSIONS && w->truth.fault == NULL; i++)
+	for (unsigned i = 0; i < w->viewer_count && w->truth.fault == NULL; i++)
 		if (all[i]->selecting == NULL)
 			viewer_select(all[i], &w->truth.boxes[0], false);
 	for (unsigned times = 0; times < 2; times++) {
 		world_run(w);
-		for (unsigned i = 0; i < SESSIONS && w->truth.fault == NULL; i++) {
+		for (unsigned i = 0; i < w->viewer_count && w->truth.fault == NULL; i++) {
 			viewer_simple(all[i], V_NOOP);
 			world_run(w);
 			if (all[i]->belief.count > 0)
@@ -113,7 +132,22 @@ finish(struct world *w, struct chance *c)
 	}
 	world_run(w);
 	if (w->truth.fault == NULL)
-		sessions_agree(all, SESSIONS);
+		sessions_agree(all, w->viewer_count);
+}
+
+/* Returns the step at which the mailboxes become shared. */
+static unsigned
+begin(struct world *w, uint64_t seed, struct chance *c)
+{
+	unsigned which = (unsigned)(seed / 4 % 6);
+
+	w->rights = shared ? rights[which < 4 ? which : 0] : NULL;
+	world_begin(w, seed, shared ? SESSIONS : SESSIONS_ALONE, seed % 2 == 0);
+	w->truth.size_max = 300000;
+	w->arg = c;
+	if (!shared)
+		return STEPS;
+	return seed / 2 % 2 == 0 ? 0 : below(c, STEPS / 3);
 }
 
 /* False: a contradiction. */
@@ -121,11 +155,9 @@ static bool
 run(struct world *w, uint64_t seed)
 {
 	struct chance c = {.random = seed};
+	unsigned share_at = begin(w, seed, &c);
 	bool good;
 
-	world_begin(w, seed, SESSIONS, seed % 2 == 0);
-	w->truth.size_max = 300000;
-	w->arg = &c;
 	w->hold = meanwhile;
 	for (unsigned n = 0; n < STEPS && w->truth.fault == NULL; n++) {
 		if (w->ready_count < READY / 2 && !c.jobs_held) {
@@ -133,6 +165,8 @@ run(struct world *w, uint64_t seed)
 			world_prepare(w);
 			w->hold = meanwhile;
 		}
+		if (n == share_at)
+			c.shares = true;
 		step(w, &c);
 	}
 	finish(w, &c);
@@ -154,15 +188,21 @@ quiet(enum log_level level, const char *context, const char *text, void *arg)
 int
 main(int argc, char **argv)
 {
-	unsigned runs = argc > 1 ? (unsigned)atoi(argv[1]) : 30;
-	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 9051;
+	uint64_t seed;
+	unsigned runs;
 	struct world w;
 
+	shared = argc > 1 && strcmp(argv[1], "shared") == 0;
+	argv += shared;
+	argc -= shared;
+	runs = argc > 1 ? (unsigned)atoi(argv[1]) : 30;
+	seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 9051;
 	log_set_sink(quiet, NULL);
 	world_open(&w);
 	for (unsigned i = 0; i < runs; i++)
 		if (!run(&w, seed + i)) {
-			fprintf(stderr, "test_random 1 %llu\n", (unsigned long long)(seed + i));
+			fprintf(stderr, "test_random %s1 %llu\n", shared ? "shared " : "",
+			    (unsigned long long)(seed + i));
 			return 1;
 		}
 	world_close(&w);

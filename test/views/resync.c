@@ -80,7 +80,7 @@ resync_modseq(struct viewer *s, struct message *m, uint64_t modseq, bool flagged
 	if (!s->resync || modseq == 0)
 		truth_fault(s->truth, "MODSEQ that is none, or that nobody asked for");
 	if (m != NULL && flagged)
-		truth_modseq(s->truth, m, modseq, flags & FLAGS_ALL);
+		truth_modseq(s->truth, m, s->user, modseq, flags & FLAGS_ALL);
 }
 
 /* RFC 7162 section 6: the code counts even if higher ones were seen. */
@@ -116,6 +116,16 @@ place_of(const struct belief *b, uint32_t uid)
 	return open;
 }
 
+/* One of those whose UIDs are not known is gone: what was told of one of them may be another's. */
+static void
+doubt(struct belief *b, size_t at)
+{
+	while (at > 0 && b->seats[at - 1].uid == 0)
+		at--;
+	for (; at < b->count && b->seats[at].uid == 0; at++)
+		b->seats[at].flagged = false;
+}
+
 static void
 take_vanished(struct viewer *s, const struct numbers *uids)
 {
@@ -124,8 +134,11 @@ take_vanished(struct viewer *s, const struct numbers *uids)
 
 		if (at == s->belief.count)
 			truth_fault(s->truth, "VANISHED %u, which is not there", uids->v[i]);
-		else
+		else {
+			if (s->belief.seats[at].uid == 0)
+				doubt(&s->belief, at);
 			viewer_expunged(s, (uint32_t)at + 1);
+		}
 	}
 }
 

@@ -183,21 +183,30 @@ truth_added(struct truth *t, struct mailbox *box, uint32_t uid, uint32_t id, uin
 	return m;
 }
 
+uint32_t
+truth_flags(unsigned user, uint32_t flags)
+{
+	return (flags & FLAG_SEEN) == 0 ? flags : (flags & ~FLAG_SEEN) | FLAG_SEEN_OF(user);
+}
+
 void
-truth_modseq(struct truth *t, struct message *m, uint64_t modseq, uint32_t flags)
+truth_modseq(struct truth *t, struct message *m, unsigned user, uint64_t modseq, uint32_t flags)
 {
 	size_t lowest = 0;
 
 	for (size_t i = 0; i < sizeof(m->told) / sizeof(*m->told); i++) {
-		if (m->told[i].modseq == modseq && m->told[i].flags != flags)
+		bool same = m->told[i].modseq == modseq && m->told[i].user == user;
+
+		if (same && m->told[i].flags != flags)
 			truth_fault(t, "UID %u has other flags at MODSEQ %llu", m->uid,
 			    (unsigned long long)modseq);
-		if (m->told[i].modseq == modseq)
+		if (same)
 			return;
 		if (m->told[i].modseq < m->told[lowest].modseq)
 			lowest = i;
 	}
 	m->told[lowest].modseq = modseq;
+	m->told[lowest].user = user;
 	m->told[lowest].flags = flags;
 }
 
@@ -356,7 +365,7 @@ may_count_at(const struct truth *t, const struct mailbox *box, const struct coun
 			continue;
 		messages.most++;
 		messages.least += sure;
-		count_flag(m, sure, FLAG_SEEN, false, at, &unseen);
+		count_flag(m, sure, c->seen, false, at, &unseen);
 		count_flag(m, sure, FLAG_DELETED, true, at, &deleted);
 	}
 	return in_range(c->messages, &messages, open) && in_range(c->uidnext, &uidnext, open) &&

@@ -17,6 +17,7 @@
 #include "words.h"
 
 #define NEVER UINT64_MAX
+#define USERS 3
 
 #define FLAGS 28 /* one bit each: five system flags, then keywords */
 #define FLAG_ANSWERED (1u << 0)
@@ -27,6 +28,9 @@
 #define FLAGS_SYSTEM 0x1fu
 #define FLAGS_ALL ((1u << FLAGS) - 1)
 #define FLAG_RECENT (1u << 31)
+/* In shared mailboxes each user has \Seen of their own, which are bits behind the flags; the first
+ * user's, who has the mailboxes, is FLAG_SEEN. */
+#define FLAG_SEEN_OF(user) ((user) == 0 ? FLAG_SEEN : 1u << (FLAGS + (user)-1))
 
 struct write { /* of a message's flags */
 	uint64_t from, to;
@@ -46,10 +50,13 @@ struct message {
 	size_t write_count;
 	struct {
 		uint64_t modseq;
+		unsigned user;
 		uint32_t flags;
-	} told[8];          /* the flags that it had at a MODSEQ; 0: none */
-	unsigned recent_of; /* the selection that saw it as \Recent; 0: none */
-	bool recent_lost;   /* perhaps one that ended without looking */
+	} told[8 * USERS]; /* the flags that a user has seen at a MODSEQ; 0: none */
+	/* For each user: the selection that saw it as \Recent (0: none); or perhaps one that ended
+	 * without looking. */
+	unsigned recent_of[USERS];
+	bool recent_lost[USERS];
 };
 
 struct removal { /* EXPUNGE, MOVE, CLOSE */
@@ -67,18 +74,19 @@ struct mailbox {
 	struct removal **removals;
 	size_t removal_count;
 	unsigned arriving; /* commands in progress that may add messages */
-	uint64_t
-	    recent_lost;  /* a session may have been told about any until then, and did not look */
-	uint32_t uidnext; /* the highest known, */
+	/* a user's session may have been told about any until then, and did not look */
+	uint64_t recent_lost[USERS];
+	uint32_t uidnext;    /* the highest known, */
 	uint64_t uidnext_at; /* by then */
 };
 
 #define MAILBOXES 2
-#define LOG_LINES 100
+#define LOG_LINES 300
 
 struct truth {
 	uint64_t now, seed;
 	unsigned next_id, selections;
+	bool shared;       /* the mailboxes are, with all users */
 	uint32_t size_max; /* of texts */
 	struct mailbox boxes[MAILBOXES];
 	char *log[LOG_LINES]; /* a ring */
@@ -105,8 +113,11 @@ struct message *truth_see(struct truth *t, struct mailbox *box, uint32_t uid);
  * either. */
 struct message *truth_added(struct truth *t, struct mailbox *box, uint32_t uid, uint32_t id,
     uint64_t from, uint32_t flags, uint32_t open);
-/* It has these flags at this MODSEQ: whoever is told so is told the same. */
-void truth_modseq(struct truth *t, struct message *m, uint64_t modseq, uint32_t flags);
+/* A user's flags, as bits of the truth. */
+uint32_t truth_flags(unsigned user, uint32_t flags);
+/* It has these flags at this MODSEQ of the user: whoever is told so is told the same. */
+void truth_modseq(
+    struct truth *t, struct message *m, unsigned user, uint64_t modseq, uint32_t flags);
 void truth_gone(struct truth *t, struct message *m);
 /* UIDNEXT, read after `since`: nothing that is added from now on is below it. */
 void truth_uidnext(struct truth *t, struct mailbox *box, uint32_t uidnext, uint64_t since);
@@ -133,6 +144,7 @@ bool truth_may_be_gone(const struct truth *t, const struct mailbox *box, const s
 
 struct counts { /* of a mailbox */
 	uint32_t messages, uidnext, unseen, deleted;
+	uint32_t seen; /* the flag that `unseen` is about */
 };
 /* Whether it may have had all these at one moment between since and now. */
 bool truth_may_count(

@@ -21,6 +21,39 @@ viewer_init(struct viewer *s, struct truth *truth, unsigned number, bool rev2, b
 	snprintf(s->name, sizeof(s->name), "%u%s", number, resync ? "\"" : rev2 ? "'" : " ");
 }
 
+void
+viewer_as(struct viewer *s, unsigned user, const char *prefix, const char *rights)
+{
+	s->user = user;
+	s->prefix = prefix;
+	s->rights = rights;
+	s->name[strlen(s->name)] = (char)('a' + (int)user);
+}
+
+bool
+viewer_may(const struct viewer *s, char right)
+{
+	return s->rights == NULL || strchr(s->rights, right) != NULL;
+}
+
+uint32_t
+viewer_flags(const struct viewer *s)
+{
+	uint32_t flags = viewer_may(s, 'w') ? FLAGS_ALL & ~(FLAG_SEEN | FLAG_DELETED) : 0;
+
+	return flags | (viewer_may(s, 's') ? FLAG_SEEN : 0) |
+	       (viewer_may(s, 't') ? FLAG_DELETED : 0);
+}
+
+void
+viewer_name(const struct viewer *s, const struct mailbox *box, struct buf *out)
+{
+	if (s->prefix == NULL)
+		buf_puts(out, box->name);
+	else
+		buf_printf(out, "\"%s%s\"", s->prefix, box->name);
+}
+
 static void
 act_free(struct act *a)
 {

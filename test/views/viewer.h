@@ -59,6 +59,7 @@ struct act { /* a command that was sent */
 	unsigned tag;
 	enum verb verb;
 	bool uid, silent, all, idling, done;
+	bool refused; /* the user has no right to this */
 	uint64_t sent, done_sent;
 	struct numbers uids; /* of the requested messages; with all: every known one */
 	struct numbers at;   /* their numbers */
@@ -105,6 +106,8 @@ struct belief {
 struct viewer {
 	struct truth *truth;
 	char name[16];
+	unsigned user;
+	const char *prefix, *rights; /* of the mailboxes' names; rights NULL: all */
 	uint64_t random;
 	bool rev2, resync, logged_in, bye;
 	struct kept kept[MAILBOXES]; /* with resync */
@@ -126,6 +129,14 @@ struct viewer {
 /* resync: in IMAP4rev2, with QRESYNC. */
 void viewer_init(struct viewer *s, struct truth *truth, unsigned number, bool rev2, bool resync);
 void viewer_fini(struct viewer *s);
+/* The session is another user's, who finds the mailboxes behind the prefix and has these rights
+ * (RFC 4314).  Call it first. */
+void viewer_as(struct viewer *s, unsigned user, const char *prefix, const char *rights);
+bool viewer_may(const struct viewer *s, char right);
+/* The flags that the rights let it change. */
+uint32_t viewer_flags(const struct viewer *s);
+/* The mailbox's name, as this user writes it. */
+void viewer_name(const struct viewer *s, const struct mailbox *box, struct buf *out);
 
 /* Takes what the server sent. */
 void viewer_take(struct viewer *s, struct str bytes);

@@ -2,16 +2,23 @@
 /* See world.h. */
 #include "world.h"
 
+#include <stdio.h>
+
 #include "base/mem.h"
 #include "net/work.h"
+#include "store/own.h"
+#include "store/reader.h"
 
 #define USER "alice@example.net"
+#define PREFIX "Other Users/alice@example.net/"
 #define PASSWORD "secret"
 
 const char *const change_names[CHANGES] = {"nothing", "EXPUNGE of the first", "EXPUNGE of some",
     "EXPUNGE of all", "MOVE of the second", "APPEND", "APPEND with a keyword", "a new keyword",
     "\\Seen on all", "flags on some", "\\Deleted", "APPEND and EXPUNGE",
     "delivery to both mailboxes"};
+
+static const char *const users[USERS] = {"alice", "bob", "carol"};
 
 static void
 look(void *arg)
@@ -29,10 +36,12 @@ world_open(struct world *w)
 	w->site = site_new(&(struct site_options){.conf = STR("plaintext_login = always\n")});
 	w->site->looked = look;
 	w->site->looked_arg = w;
-	site_user(w->site, "alice", PASSWORD, NULL, false);
+	for (unsigned i = 0; i < USERS; i++)
+		site_user(w->site, users[i], PASSWORD, NULL, false);
 	site_mailbox(w->site, "alice", "INBOX");
 	w->account = store_account_find(w->site->store, STR(USER));
 	TS_ASSERT(w->account != NULL);
+	world_slices(w, false);
 }
 
 void
@@ -58,13 +67,16 @@ world_begin(struct world *w, uint64_t seed, unsigned sessions, bool resync)
 	}
 	w->viewer_count = sessions;
 	for (unsigned i = 0; i < sessions; i++) {
+		unsigned user = w->rights != NULL ? i % USERS : 0;
 		struct buf *out;
 
 		viewer_init(&w->sessions[i], &w->truth, i + 1, i % 3 == 2, resync && i % 2 == 0);
+		if (user > 0)
+			viewer_as(&w->sessions[i], user, PREFIX, w->rights[user - 1]);
 		site_connect(w->site, i, NULL, false, false);
 		out = stream_fake_output(w->site->clients[i].fake);
 		buf_fini(out); /* the greeting */
-		viewer_login(&w->sessions[i], "alice", PASSWORD);
+		viewer_login(&w->sessions[i], users[user], PASSWORD);
 	}
 	world_run(w);
 }
@@ -83,6 +95,31 @@ world_end(struct world *w)
 	for (unsigned i = 0; i < MAILBOXES; i++)
 		store_mailbox_unref(&w->boxes[i]);
 	truth_fini(&w->truth);
+}
+
+void
+world_slices(struct world *w, bool shortest)
+{
+	w->site->il.slice_ns = shortest ? 0 : (uint64_t)1 << 40;
+	w->site->il.pace.long_ns = (uint64_t)1 << 40;
+	work_pool_set_questions(w->site->server.workers, shortest ? 1 : 0);
+}
+
+void
+world_share(struct world *w)
+{
+	void (*hold)(struct world *, unsigned) = w->hold;
+
+	w->hold = NULL;
+	w->truth.now++;
+	w->truth.shared = true;
+	truth_log(&w->truth, "other", '!', STR("shared"));
+	for (unsigned i = 0; i < MAILBOXES; i++) {
+		site_acl(w->site, "alice", w->truth.boxes[i].name, "bob@example.net", w->rights[0]);
+		site_acl(
+		    w->site, "alice", w->truth.boxes[i].name, "carol@example.net", w->rights[1]);
+	}
+	w->hold = hold;
 }
 
 void
@@ -139,7 +176,11 @@ change_new(struct world *w, enum store_change_kind kind)
 static void
 submit(struct store_change *c)
 {
-	TS_ASSERT(store_submit_wait(c) == TS_OK);
+	enum ts_err err = store_submit_wait(c);
+
+	if (err != TS_OK)
+		fprintf(stderr, "kind %u: error %u\n", (unsigned)c->kind, (unsigned)err);
+	TS_ASSERT(err == TS_OK);
 }
 
 /* The truth's flags are bits: the system flags in order, then keywords by number. */
@@ -253,13 +294,28 @@ pick(struct world *w, size_t from, size_t step, size_t most)
 	return set;
 }
 
+/* Alice's own. */
+static void
+mark_own(struct world *w, struct store_change *c)
+{
+	struct store_reader reader = {.mailbox = w->boxes[0]};
+
+	c->own = store_reader_own(&reader);
+	c->own_kind = STORE_OWN_MARK;
+	c->source = w->boxes[0];
+	c->mailbox = NULL;
+}
+
 static void
 store_flags(struct world *w, roaring_bitmap_t *set, uint32_t flags)
 {
-	struct store_change *c = change_new(w, STORE_CHANGE_FLAGS);
+	bool own = flags == FLAG_SEEN && w->truth.shared;
+	struct store_change *c = change_new(w, own ? STORE_CHANGE_OWN : STORE_CHANGE_FLAGS);
 	struct truth *t = &w->truth;
 	roaring_uint32_iterator_t it;
 
+	if (own)
+		mark_own(w, c);
 	c->mode = STORE_FLAGS_ADD;
 	c->uids = set;
 	set_flags(flags, &c->flags, &c->keywords, &c->keyword_count, c->arena);
@@ -270,6 +326,8 @@ store_flags(struct world *w, roaring_bitmap_t *set, uint32_t flags)
 		truth_write(t, m, flags, flags);
 		truth_wrote(t, m, t->now, true);
 	}
+	if (own)
+		store_own_unref(&c->own);
 	store_change_free(&c);
 }
 
@@ -324,6 +382,7 @@ move(struct world *w, roaring_bitmap_t *set)
 void
 world_change(struct world *w, enum change change)
 {
+	truth_log(&w->truth, "other", '!', str_of(change_names[change]));
 	switch (change) {
 	case CHANGE_EXPUNGE_FIRST:
 		return expunge(w, pick(w, 0, 1, 1));

@@ -18,6 +18,9 @@ struct world {
 	struct truth truth;
 	struct viewer sessions[SITE_CLIENTS];
 	unsigned viewer_count;
+	/* NULL: all sessions are alice's, who has the mailboxes.  Else they are in turn hers, and
+	 * bob's and carol's with these rights, as soon as world_share() is called. */
+	const char *const *rights;
 	/* At the end of the n-th reading since `looks` was 0; NULL: nothing happens. */
 	void (*hold)(struct world *world, unsigned n);
 	unsigned looks;
@@ -30,13 +33,18 @@ struct world {
 	unsigned ready_count;
 };
 
-/* Starts a server with user alice; it can be used for several runs. */
+/* Starts a server with three users; it can be used for several runs. */
 void world_open(struct world *world);
 void world_close(struct world *world);
 /* Begins a run: two empty mailboxes and this many sessions, logged in; resync: each second one uses
  * QRESYNC. */
 void world_begin(struct world *world, uint64_t seed, unsigned sessions, bool resync);
 void world_end(struct world *world);
+/* How long a command computes before others get a turn: one piece of its work, or to its end.  No
+ * clock decides that. */
+void world_slices(struct world *world, bool shortest);
+/* Shares the mailboxes. */
+void world_share(struct world *world);
 
 /* Passes the session's output to the server, up to so many bytes. */
 void world_send(struct world *world, unsigned session, size_t most);
