@@ -11,6 +11,8 @@
 static const char *const unauthenticate_words[] = {"off", "admins", "everyone", NULL};
 static const char *const plaintext_words[] = {"never", "loopback", "always", NULL};
 
+const char *const imap_separators[] = {"/", ".", NULL};
+
 static const struct conf_opt opts[] = {
     {.name = "unauthenticate",
         .type = CONF_ENUM,
@@ -111,6 +113,16 @@ static const struct conf_opt opts[] = {
                  "this server did not have it; literals of LITERAL+ are still read. `hide` blocks "
                  "hide them from some clients."},
 
+    {.name = "mailbox_separator",
+        .type = CONF_ENUM,
+        .def = "/",
+        .words = imap_separators,
+        AT(separator),
+        .prose =
+            "The character between the levels of mailbox names that IMAP clients see: `/`, or `.` "
+            "for users whose clients remember names from a server that has it. With `.` the two "
+            "change places in every name: the mailbox `Notes/v1.0` is `Notes.v1/0` to clients. "
+            "Tools, other options and delivery by LMTP go on with `/`. It counts for new logins."},
     {.name = "utf8_downgrade",
         .type = CONF_BOOL,
         .def = "yes",

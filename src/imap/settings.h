@@ -21,6 +21,7 @@ struct imap_settings {
 	uint64_t sasl_buffer;
 	struct conf_list hide_capabilities;
 	bool downgrades;
+	int separator;                 /* of imap_separators */
 	struct str languages;          /* a folder */
 	struct conf_list protocol_for; /* users */
 	uint64_t protocol_size, protocol_literal;
@@ -43,6 +44,7 @@ struct imap_settings {
 };
 
 extern const struct conf_table imap_conf;
+extern const char *const imap_separators[];
 /* Returns whether `mechanisms` names it. */
 bool imap_mechanism_on(const struct imap_settings *settings, struct str name);
 #endif

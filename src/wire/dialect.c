@@ -11,3 +11,9 @@ const struct wire_limits wire_limits_default = {
     .list_depth = 20,
     .items = 1000,
 };
+
+char
+wire_separator(const struct wire_dialect *dialect)
+{
+	return dialect->separator != 0 ? dialect->separator : '/';
+}

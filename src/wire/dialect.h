@@ -17,7 +17,15 @@ struct wire_dialect {
 	bool condstore; /* MODSEQ is reported; not used in wire */
 	bool qresync;   /* VANISHED instead of EXPUNGE; not used in wire */
 	bool uidonly;   /* no sequence numbers; not used in wire */
+	char separator; /* between levels of mailbox names on the wire; 0: '/' */
 };
+
+/*
+ * Names and patterns that parsers return and printers take have '/' between levels.  With another
+ * separator both characters change places on the wire, so that each name has exactly one form there:
+ * with '.', the mailbox "Notes/v1.0" is "Notes.v1/0".
+ */
+char wire_separator(const struct wire_dialect *dialect);
 
 /* What a peer may ask of the parser, beyond the limits of struct wire_frame_limits. */
 struct wire_limits {

@@ -7,10 +7,28 @@
 #include "wire/out.h"
 #include "wire/utf7.h"
 
+/* ---- the separator */
+
+static char
+swapped(char c, char separator)
+{
+	return c == separator ? '/' : c == '/' ? separator : c;
+}
+
+static bool
+is_swapped(const struct wire_dialect *d, struct str name)
+{
+	char separator = wire_separator(d);
+
+	return separator != '/' && (str_chr(name, '/') != NULL || str_chr(name, separator) != NULL);
+}
+
+/* ---- parsing */
+
 /* Converts modified UTF-7 to UTF-8; a text without "&" is the same in both.  Returns false if it is
  * not a name, or if the cursor failed for lack of memory. */
 static bool
-name_to_utf8(struct wire_in *in, struct str *name)
+utf7_to_utf8(struct wire_in *in, struct str *name)
 {
 	struct buf b = {.oom = arena_oom(in->arena)};
 	bool ok;
@@ -25,6 +43,25 @@ name_to_utf8(struct wire_in *in, struct str *name)
 	if (buf_failed(&b))
 		return wire_in_no_memory(in);
 	return ok;
+}
+
+/* The same, and puts '/' between levels. */
+static bool
+name_to_utf8(struct wire_in *in, struct str *name)
+{
+	char *copy;
+
+	if (!utf7_to_utf8(in, name))
+		return false;
+	if (!is_swapped(in->dialect, *name))
+		return true;
+	copy = arena_try_zalloc(in->arena, name->n);
+	if (copy == NULL)
+		return wire_in_no_memory(in);
+	for (size_t i = 0; i < name->n; i++)
+		copy[i] = swapped(name->p[i], wire_separator(in->dialect));
+	*name = (struct str){copy, name->n};
+	return true;
 }
 
 bool
@@ -108,7 +145,7 @@ as_it_is(const struct wire_dialect *d, struct str name)
 typedef void put_f(struct buf *b, const struct wire_dialect *d, struct str s);
 
 static void
-put_mailbox_name(struct buf *b, const struct wire_dialect *d, struct str name, put_f *put)
+put_utf8_name(struct buf *b, const struct wire_dialect *d, struct str name, put_f *put)
 {
 	struct buf utf7 = buf_like(b);
 
@@ -119,6 +156,21 @@ put_mailbox_name(struct buf *b, const struct wire_dialect *d, struct str name, p
 	wire_utf8_to_utf7(&utf7, name);
 	put(b, d, buf_as_str(&utf7));
 	buf_fini(&utf7);
+}
+
+static void
+put_mailbox_name(struct buf *b, const struct wire_dialect *d, struct str name, put_f *put)
+{
+	struct buf copy = buf_like(b);
+
+	if (!is_swapped(d, name)) {
+		put_utf8_name(b, d, name, put);
+		return;
+	}
+	for (size_t i = 0; i < name.n; i++)
+		buf_putc(&copy, swapped(name.p[i], wire_separator(d)));
+	put_utf8_name(b, d, buf_as_str(&copy), put);
+	buf_fini(&copy);
 }
 
 void

@@ -504,7 +504,7 @@ print_row(struct imap_cmd *cmd, const struct list *l, const struct row *row)
 	wire_out_list(imap_out(cmd->conn), imap_dialect(cmd->conn),
 	    &(struct wire_list_row){.lsub = l->lsub,
 	        .attrs = row->attrs,
-	        .delimiter = '/',
+	        .delimiter = wire_separator(imap_dialect(cmd->conn)),
 	        .name = row->name,
 	        .childinfo = row->childinfo});
 	/* RFC 5819 section 3: not for one that is listed only because of its children. */
@@ -762,8 +762,10 @@ static enum imap_next
 list_root(struct imap_cmd *cmd, bool lsub)
 {
 	wire_out_list(imap_out(cmd->conn), imap_dialect(cmd->conn),
-	    &(struct wire_list_row){
-	        .lsub = lsub, .attrs = WIRE_ATTR_NOSELECT, .delimiter = '/', .name = STR("")});
+	    &(struct wire_list_row){.lsub = lsub,
+	        .attrs = WIRE_ATTR_NOSELECT,
+	        .delimiter = wire_separator(imap_dialect(cmd->conn)),
+	        .name = STR("")});
 	return cmd_ok(cmd, "Done");
 }
 

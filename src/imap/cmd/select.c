@@ -48,7 +48,7 @@ describe(struct imap_conn *conn, const struct imap_box *box, const struct imap_s
 		        .attrs = imap_mailbox_has_children(imap_login(conn), box->name)
 		                     ? WIRE_ATTR_HASCHILDREN
 		                     : WIRE_ATTR_HASNOCHILDREN,
-		        .delimiter = '/',
+		        .delimiter = wire_separator(imap_dialect(conn)),
 		        .name = box->name,
 		        .oldname = given});
 }

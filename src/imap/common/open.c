@@ -137,6 +137,8 @@ imap_tell_name(struct imap_cmd *cmd, struct str given, struct str name, unsigned
 		             ? WIRE_ATTR_HASCHILDREN
 		             : WIRE_ATTR_HASNOCHILDREN;
 	wire_out_list(imap_out(cmd->conn), imap_dialect(cmd->conn),
-	    &(struct wire_list_row){
-	        .attrs = attrs, .delimiter = '/', .name = name, .oldname = given});
+	    &(struct wire_list_row){.attrs = attrs,
+	        .delimiter = wire_separator(imap_dialect(cmd->conn)),
+	        .name = name,
+	        .oldname = given});
 }

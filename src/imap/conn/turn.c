@@ -235,6 +235,7 @@ login_begin(struct imap_conn *conn, struct imap_entry *entry)
 	take_decision(conn, login, entry->who);
 	login->spaces = conn->turn->rules->spaces;
 	login->sharing = &conn->turn->rules->sharing;
+	login->dialect.separator = imap_separators[imap_settings(conn)->separator][0];
 	arena_on_free(a, unref_account, login);
 	login->slots = imap_slots_new(&conn->server->reg, IMAP_LIFE_LOGIN, a);
 	login->mechanism = arena_str(a, entry->req->mechanism);

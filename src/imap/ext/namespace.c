@@ -7,14 +7,15 @@ static struct wire_namespaces
 spaces_of(struct imap_cmd *cmd, enum imap_space_kind kind)
 {
 	const struct imap_spaces *spaces = &imap_login(cmd->conn)->spaces;
+	const char separator = wire_separator(imap_dialect(cmd->conn));
 	struct wire_namespace *v = arena_array(cmd->arena, spaces->n + 1, sizeof(*v));
 	size_t n = 0;
 
 	if (kind == IMAP_SPACE_PERSONAL) /* without a prefix */
-		v[n++] = (struct wire_namespace){STR(""), '/'};
+		v[n++] = (struct wire_namespace){STR(""), separator};
 	for (size_t i = 0; i < spaces->n; i++)
 		if (spaces->v[i].kind == kind)
-			v[n++] = (struct wire_namespace){spaces->v[i].prefix, '/'};
+			v[n++] = (struct wire_namespace){spaces->v[i].prefix, separator};
 	return (struct wire_namespaces){v, n};
 }
 

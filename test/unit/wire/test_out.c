@@ -93,6 +93,35 @@ mailboxes(void **state)
 	printed("\"Entw\xC3\xBCrfe&\"");
 }
 
+/* With another separator names go both ways: nothing is lost or ambiguous. */
+static void
+separators(void **state)
+{
+	static const struct wire_dialect dot = {.separator = '.'},
+	                                 dot_utf8 = {.separator = '.', .utf8 = true};
+	static const char *const names[] = {"INBOX", "a/b", "a.b", "Notes/v1.0/x",
+	    "Entw\xC3\xBCrfe/&/alt.eu", "\xF0\x9F\x93\xAC/x."};
+	struct arena *a = arena_new(NULL, ARENA_OTHER, 512);
+
+	(void)state;
+	wire_out_mailbox(&b, &dot, STR("Notes/v1.0"));
+	printed("Notes.v1/0");
+	wire_out_mailbox_string(&b, &dot, STR("Entw\xC3\xBCrfe/x"));
+	printed("\"Entw&APw-rfe.x\"");
+	for (size_t i = 0; i < 2 * (sizeof(names) / sizeof(*names)); i++) {
+		const struct wire_dialect *d = i % 2 == 0 ? &dot : &dot_utf8;
+		struct str name = str_of(names[i / 2]), got;
+		struct wire_in in;
+
+		wire_out_mailbox(&b, d, name);
+		wire_in_init(&in, buf_as_str(&b), a, d, NULL);
+		assert_true(wire_in_mailbox(&in, &got));
+		assert_true(str_eq(got, name));
+		b.n = 0;
+	}
+	arena_free(&a);
+}
+
 /* Parsing the printed time must give the same time. */
 static void
 time_round_trip(int64_t unix_s, int zone)
@@ -300,6 +329,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_teardown(strings, end),
 	    cmocka_unit_test_teardown(mailboxes, end),
+	    cmocka_unit_test_teardown(separators, end),
 	    cmocka_unit_test_teardown(times, end),
 	    cmocka_unit_test_teardown(flags, end),
 	    cmocka_unit_test_teardown(conditions, end),
