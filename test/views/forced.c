@@ -411,6 +411,12 @@ quiet(enum log_level level, const char *context, const char *text, void *arg)
 static const enum change earlier[] = {
     CHANGE_NONE, CHANGE_EXPUNGE_SOME, CHANGE_APPEND_KEYWORD, CHANGE_KEYWORD, CHANGE_FLAGS};
 
+static unsigned
+number(const char *text)
+{
+	return (unsigned)strtoul(text, NULL, 10);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -423,14 +429,13 @@ main(int argc, char **argv)
 		argv++;
 		argc--;
 	}
-	share = argc == 2 ? (unsigned)atoi(argv[1]) : 1;
+	share = argc == 2 ? number(argv[1]) : 1;
 	log_set_sink(quiet, NULL);
 	if (argc == 5) {
-		struct forced f = {
-		    .change = (unsigned)atoi(argv[3]), .at = (unsigned)atoi(argv[4])};
+		struct forced f = {.change = number(argv[3]), .at = number(argv[4])};
 
 		world_open(&w);
-		(void)run(&w, (unsigned)atoi(argv[1]), (enum change)atoi(argv[2]), &f);
+		(void)run(&w, number(argv[1]), (enum change)number(argv[2]), &f);
 		truth_print(&w.truth);
 		world_end(&w);
 		world_close(&w);

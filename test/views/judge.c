@@ -680,7 +680,7 @@ take_copyuid(struct viewer *s, struct act *a, bool ok, struct str code)
 				numbers_add(&a->removal->kept, a->uids.v[i]);
 	if (ok)
 		check_left_out(s, a, &from);
-	for (size_t i = 0; i < from.n && s->truth->fault == NULL; i++)
+	for (size_t i = 0; i < from.n && i < to.n && s->truth->fault == NULL; i++)
 		copied(s, a, from.v[i], to.v[i]);
 	numbers_fini(&from);
 	numbers_fini(&to);

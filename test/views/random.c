@@ -107,27 +107,27 @@ step(struct world *w, struct chance *c)
 static void
 finish(struct world *w, struct chance *c)
 {
-	struct viewer *all[SESSIONS];
+	struct viewer *all[SESSIONS] = {NULL}, *s = w->sessions;
 
 	w->hold = NULL;
 	hold_jobs(w, c, false);
 	for (unsigned i = 0; i < w->viewer_count; i++) {
-		all[i] = &w->sessions[i];
+		all[i] = &s[i];
 		stream_fake_set_window(w->site->clients[i].fake, SIZE_MAX);
-		if (viewer_idles(all[i]))
-			viewer_done(all[i]);
+		if (viewer_idles(&s[i]))
+			viewer_done(&s[i]);
 	}
 	world_run(w);
 	for (unsigned i = 0; i < w->viewer_count && w->truth.fault == NULL; i++)
-		if (all[i]->selecting == NULL)
-			viewer_select(all[i], &w->truth.boxes[0], false);
+		if (s[i].selecting == NULL)
+			viewer_select(&s[i], &w->truth.boxes[0], false);
 	for (unsigned times = 0; times < 2; times++) {
 		world_run(w);
 		for (unsigned i = 0; i < w->viewer_count && w->truth.fault == NULL; i++) {
-			viewer_simple(all[i], V_NOOP);
+			viewer_simple(&s[i], V_NOOP);
 			world_run(w);
-			if (all[i]->belief.count > 0)
-				viewer_fetch(all[i], NULL, true, ITEM_UID | ITEM_FLAGS);
+			if (s[i].belief.count > 0)
+				viewer_fetch(&s[i], NULL, true, ITEM_UID | ITEM_FLAGS);
 		}
 	}
 	world_run(w);
@@ -185,6 +185,12 @@ quiet(enum log_level level, const char *context, const char *text, void *arg)
 		fprintf(stderr, "%s %s\n", context != NULL ? context : "-", text);
 }
 
+static unsigned
+number(const char *text)
+{
+	return (unsigned)strtoul(text, NULL, 10);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -195,7 +201,7 @@ main(int argc, char **argv)
 	shared = argc > 1 && strcmp(argv[1], "shared") == 0;
 	argv += shared;
 	argc -= shared;
-	runs = argc > 1 ? (unsigned)atoi(argv[1]) : 30;
+	runs = argc > 1 ? number(argv[1]) : 30;
 	seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 9051;
 	log_set_sink(quiet, NULL);
 	world_open(&w);
