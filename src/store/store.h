@@ -204,14 +204,17 @@ uint64_t store_account_list_version(const struct store_account *account);
 
 /*
  * The mark of an account: 16 bytes computed from its mailboxes' names, uses, UIDVALIDITY, UIDNEXT,
- * MODSEQ and properties, its own properties, and its subscriptions.  While it stays the same, no
- * mailbox and nothing in the list has changed.  All zeros: no mark.
+ * MODSEQ and properties, how often its user changed \Seen where that is each user's own, its own
+ * properties, and its subscriptions.  While it stays the same, no mailbox and nothing in the list has
+ * changed.  All zeros: no mark.
  */
 struct store_mark {
 	uint64_t low, high;
 };
 /* Adds a mailbox of the list.  A mark starts as zeros. */
 void store_mark_add(struct store_mark *mark, const struct store_mailbox_info *info);
+/* Adds the changes of the owner's own \Seen in a mailbox (own_seen.h: u). */
+void store_mark_add_own(struct store_mark *mark, uint32_t mailbox, uint64_t changes);
 /* Adds the properties of the account itself. */
 void store_mark_add_properties(struct store_mark *mark, const struct store_properties *properties);
 /* BLOCKING.  Calls fn with up to max accounts, in order of names, starting at `from`, their ids and

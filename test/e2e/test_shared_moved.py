@@ -81,6 +81,30 @@ def test_backup_again(server, other, tmp_path):
         assert seen(client, "Work") == [2, 3]
 
 
+def test_only_seen(server, other, tmp_path):
+    """A backup knows of an own \\Seen though no MODSEQ of the mailbox was raised, and of nothing else."""
+    begin(server)
+    folder = str(tmp_path / "saved")
+    server.cli("backup", folder)
+    assert ", 0 new objects" in server.cli("backup", folder).stdout
+    with server.login("alice", "pw") as client:
+        client.ok("SELECT Work")
+        client.ok("STORE 1 -FLAGS (\\Seen)")
+    assert ", 0 new objects" not in server.cli("backup", folder).stdout
+    assert ", 0 new objects" in server.cli("backup", folder).stdout
+    with server.login("bob", "pw") as client:  # what others read is theirs, and in no backup
+        client.ok(f'SELECT "{NAME}"')
+        client.ok("STORE 4 +FLAGS (\\Seen)")
+    assert ", 0 new objects" in server.cli("backup", folder).stdout
+    server.stop()
+    server.start()
+    assert ", 0 new objects" in server.cli("backup", folder).stdout
+    other.start()
+    other.cli("restore", folder)
+    with other.login("alice", "pw") as client:
+        assert seen(client, "Work") == [3]
+
+
 def test_export(server, other, tmp_path):
     begin(server)
     folder = str(tmp_path / "maildir")

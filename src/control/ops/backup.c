@@ -254,6 +254,7 @@ send_mark(struct reader *rd)
 			return true;
 		info.name = buf_as_str(&rd->copies[i].name);
 		store_mark_add(&mark, &info);
+		store_mark_add_own(&mark, info.id, rd->copies[i].own);
 	}
 	rd->scratch.n = 0;
 	put_mark(&rd->scratch, &mark);

@@ -15,6 +15,7 @@ struct copy {                                /* a mailbox as of one moment */
 	bool same;      /* nothing has changed since the asker's last backup */
 	uint64_t since; /* what the asker knows */
 	struct store_mailbox *mailbox;
+	uint64_t own; /* changes of the owner's own \Seen; with the mailbox */
 	roaring_bitmap_t *uids, *changed;
 	roaring_bitmap_t *stored;        /* of these, those whose ids are stored */
 	struct buf messages;             /* changed ones, ascending, as they are sent */

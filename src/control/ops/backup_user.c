@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "control/ops/seen.h"
+#include "store/own_seen.h"
 
 #define WINDOW 512
 #define ROUNDS 16
@@ -111,6 +112,7 @@ copy_changes(struct copy *c)
 
 	store_reader_begin(&reader);
 	c->uids = roaring_bitmap_copy(store_mailbox_uids(c->mailbox));
+	c->own = store_reader_is_own(&reader) ? reader.seen->u : 0;
 	/* What the owner marks read raises no MODSEQ of the mailbox. */
 	store_mailbox_changed_since(c->mailbox, store_reader_is_own(&reader) ? 0 : since, changed);
 	roaring_bitmap_and_inplace(changed, c->uids);
@@ -204,12 +206,16 @@ static void
 open_copy(struct reader *rd, struct copy *c, const struct backup_known *known, size_t n)
 {
 	const struct store_counters *now = &c->info.counters;
+	bool own;
 
 	for (size_t i = 0; i < n; i++)
 		if (known[i].id == c->info.id && known[i].uidvalidity == now->uidvalidity &&
 		    known[i].modseq <= now->modseq)
 			c->since = known[i].modseq;
-	c->same = c->since > 0 && c->since == now->modseq;
+	/* What the owner marks read raises no MODSEQ of the mailbox. */
+	own = store_properties_count(c->properties) > 0 &&
+	      store_properties_get(c->properties, STR(STORE_OWN_SEEN_PROPERTY)).p != NULL;
+	c->same = c->since > 0 && c->since == now->modseq && !own;
 	if (c->info.id == 0)
 		return;
 	/* A mailbox that seems unchanged is not loaded; settle() notices if it changes now. */

@@ -7,6 +7,7 @@
  * memory give the same mark in any order.
  */
 #include "base/mem.h"
+#include "store/own_seen.h"
 #include "store/read/read_int.h"
 
 static void
@@ -81,6 +82,20 @@ store_mark_add_properties(struct store_mark *mark, const struct store_properties
 }
 
 void
+store_mark_add_own(struct store_mark *mark, uint32_t mailbox, uint64_t changes)
+{
+	struct buf b = {0};
+
+	if (changes == 0)
+		return;
+	buf_putc(&b, KEY_OWN);
+	buf_le32(&b, mailbox);
+	buf_le64(&b, changes);
+	add(mark, &b);
+	buf_fini(&b);
+}
+
+void
 store_mark_add(struct store_mark *mark, const struct store_mailbox_info *info)
 {
 	const struct store_counters *c = &info->counters;
@@ -132,6 +147,79 @@ add_row(struct store_mark *mark, struct buf *b, const struct scan *scan)
 	return !k.bad && !r.bad;
 }
 
+/* The rows of a mailbox that no longer exists stay until the next start. */
+static enum ts_err
+add_own_of(struct store_mark *mark, struct store *store, uint64_t account, uint32_t mailbox,
+    uint64_t changes)
+{
+	struct buf value = {0};
+	struct str body;
+	struct key k;
+	enum ts_err err;
+
+	if (changes == 0)
+		return TS_OK;
+	key_begin(&k, account, KEY_COUNTERS);
+	key_be32(&k, mailbox);
+	err = store_get(store, &k, &value, &body);
+	if (err == TS_OK)
+		store_mark_add_own(mark, mailbox, changes);
+	buf_fini(&value);
+	return err == TS_NOT_FOUND ? TS_OK : err;
+}
+
+/* Returns how many changes had been made when the row was written; 0: it is damaged. */
+static bool
+read_own_row(const struct scan *scan, uint32_t *mailbox_r, uint64_t *changes_r)
+{
+	struct rd k = rd_of((struct str){scan->key.p + 17, scan->key.n - 17});
+	struct own_seen *value = NULL;
+	unsigned kind;
+
+	*mailbox_r = rd_be32(&k);
+	kind = rd_u8(&k);
+	if (kind == OWN_HEADER) {
+		value = own_take_header(scan->body);
+		*changes_r = value != NULL ? value->u : 0;
+		if (value == NULL)
+			return false;
+		own_unref(&value);
+	} else if (kind == OWN_CHANGE)
+		*changes_r = rd_be64(&k);
+	return !k.bad && (kind == OWN_HEADER || kind == OWN_CHANGE);
+}
+
+/* What the owner has read in mailboxes of the account that are shared. */
+static enum ts_err
+add_owns(struct store_mark *mark, struct store *store, uint64_t account)
+{
+	uint64_t changes = 0, more;
+	uint32_t mailbox = 0, next;
+	struct key from, end;
+	struct scan scan;
+	enum ts_err err;
+
+	own_key(&from, account, account, 0, 0);
+	own_key(&end, account, account, UINT32_MAX, 0xff);
+	scan_begin_range(&scan, store, &from, &end);
+	while ((err = scan_next(&scan)) == TS_OK) {
+		if (scan.key.n <= OWN_KEY_HEAD || !read_own_row(&scan, &next, &more)) {
+			err = TS_DAMAGED;
+			break;
+		}
+		if (next != mailbox) {
+			err = add_own_of(mark, store, account, mailbox, changes);
+			mailbox = next;
+			changes = 0;
+		}
+		if (err != TS_OK)
+			break;
+		changes = changes < more ? more : changes;
+	}
+	scan_end(&scan);
+	return err == TS_NOT_FOUND ? add_own_of(mark, store, account, mailbox, changes) : err;
+}
+
 /* Leaves no mark if anything is damaged: loading the account says what is wrong.  The same if a
  * RENAME has rows left to write: in memory all mailboxes have their new names. */
 static enum ts_err
@@ -153,9 +241,11 @@ read_mark(struct store *store, uint64_t id, struct buf *b, struct store_mark *ma
 			break;
 		}
 	scan_end(&scan);
+	if (err == TS_NOT_FOUND)
+		err = add_owns(mark, store, id);
 	if (err == TS_DAMAGED)
 		*mark = (struct store_mark){0};
-	return err == TS_NOT_FOUND || err == TS_DAMAGED ? TS_OK : err;
+	return err == TS_DAMAGED ? TS_OK : err;
 }
 
 /* Reads names and ids; id 0: damaged. */
