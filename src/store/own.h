@@ -22,11 +22,10 @@
 struct store_own; /* for one user and one mailbox; reference counted, one instance in memory */
 
 enum store_own_kind {
-	STORE_OWN_MARK,   /* `uids` were read (STORE_FLAGS_REMOVE: unread) when the mailbox's MODSEQ
-	                     was own_s */
-	STORE_OWN_START,  /* the mailbox becomes shared: `uids` (NULL: none) are read.  TS_EXISTS */
-	STORE_OWN_RETAIN, /* drop all but `uids`, which are still in the mailbox */
-	STORE_OWN_FORGET  /* nothing is read any more; the numbers go on */
+	STORE_OWN_MARK,  /* `uids` were read (STORE_FLAGS_REMOVE: unread) when the mailbox's MODSEQ
+	                    was own_s */
+	STORE_OWN_START, /* the mailbox becomes shared: `uids` (NULL: none) are read.  TS_EXISTS */
+	STORE_OWN_FORGET /* nothing is read any more; the numbers go on */
 };
 
 /* BLOCKING.  owner: id of the account that has the mailbox.  Without rows no message is read.

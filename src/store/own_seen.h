@@ -77,9 +77,8 @@ uint64_t own_unseen(const struct own_seen *own, const roaring_bitmap_t *uids);
  * so already.  *trimmed_r: older steps were dropped, so write the whole value. */
 struct own_seen *own_change(
     const struct own_seen *own, uint64_t s, bool on, const roaring_bitmap_t *uids, bool *trimmed_r);
-/* Copies own without UIDs that no longer exist, in its changes as well, and with a new mark. */
-struct own_seen *own_retain(
-    const struct own_seen *own, const roaring_bitmap_t *uids, uint32_t recent_mark);
+/* Copies own without UIDs that no longer exist, in its changes as well. */
+struct own_seen *own_without(const struct own_seen *own, const roaring_bitmap_t *gone);
 
 /* Nothing is read any more, while the mailbox is at s: that is one change more, and the floor. */
 struct own_seen *own_forgotten(const struct own_seen *own, uint64_t s);

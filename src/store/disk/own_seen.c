@@ -281,16 +281,15 @@ own_change(
 }
 
 struct own_seen *
-own_retain(const struct own_seen *from, const roaring_bitmap_t *uids, uint32_t recent_mark)
+own_without(const struct own_seen *from, const roaring_bitmap_t *gone)
 {
-	struct own_seen *o = copy_own(from, roaring_bitmap_and(from->seen, uids));
+	struct own_seen *o = copy_own(from, roaring_bitmap_andnot(from->seen, gone));
 
-	o->recent_mark = recent_mark;
 	o->bytes = 0;
 	for (size_t i = 0; i < o->count; i++) {
 		struct own_step *old = o->step[i];
 
-		o->step[i] = step_new(old->s, old->on, roaring_bitmap_and(old->uids, uids));
+		o->step[i] = step_new(old->s, old->on, roaring_bitmap_andnot(old->uids, gone));
 		o->bytes += o->step[i]->bytes;
 		step_unref(old);
 	}

@@ -4,6 +4,8 @@
 #include "store/kinds/steps_int.h"
 #include "store/shares.h"
 
+enum { GONE_KEPT = 1024 };
+
 struct own_op {                        /* a new value to be published */
 	struct store_own *own;         /* referenced */
 	struct own_seen *value;        /* referenced */
@@ -109,10 +111,43 @@ prior_modseq(const struct store_change *c, const struct own_seen *before)
 	return s == 0 ? 0 : own_highest_of(before, s < c->own_s ? s : c->own_s, c->affected);
 }
 
+/* Of UIDs that the mailbox had, those that are gone.  NULL: too few to be worth it. */
+static roaring_bitmap_t *
+long_gone(const struct own_seen *value, struct store_mailbox *mb)
+{
+	uint64_t there, seen = roaring_bitmap_get_cardinality(value->seen);
+	roaring_bitmap_t *gone = NULL;
+
+	pthread_rwlock_rdlock(&mb->lock);
+	there = roaring_bitmap_get_cardinality(mb->state->uids);
+	if (seen > 2 * there + GONE_KEPT) {
+		gone = roaring_bitmap_andnot(value->seen, mb->state->uids);
+		roaring_bitmap_remove_range(
+		    gone, mb->state->counters.uidnext, (uint64_t)UINT32_MAX + 1);
+	}
+	pthread_rwlock_unlock(&mb->lock);
+	return gone;
+}
+
+/* Messages come and go, and the set would keep them all.  Returns whether some went. */
+static bool
+drop_gone(struct own_seen **value, struct store_mailbox *mb)
+{
+	roaring_bitmap_t *gone = long_gone(*value, mb);
+	struct own_seen *all = *value;
+
+	if (gone == NULL)
+		return false;
+	*value = own_without(all, gone);
+	own_unref(&all);
+	roaring_bitmap_free(gone);
+	return true;
+}
+
 static enum ts_err
 mark(struct batch *b, struct store_change *c, struct store_own *own)
 {
-	bool trimmed;
+	bool trimmed, dropped;
 	struct own_seen *value;
 
 	if (c->uids == NULL || c->mode == STORE_FLAGS_REPLACE)
@@ -128,8 +163,9 @@ mark(struct batch *b, struct store_change *c, struct store_own *own)
 		own_settled(own);
 	if (value == NULL)
 		return TS_OK;
+	dropped = c->source != NULL && drop_gone(&value, c->source);
 	value->recent_mark = atomic_load(&own->mark);
-	if (own->head_rooted)
+	if (own->head_rooted && !dropped)
 		put_last(b, own, value, trimmed);
 	else
 		put_all(b, own, value);
@@ -147,21 +183,6 @@ start(struct batch *b, struct store_change *c, struct store_own *own)
 		return TS_EXISTS;
 	value = own_new(c->uids != NULL ? roaring_bitmap_copy(c->uids) : roaring_bitmap_create(),
 	    atomic_load(&own->mark));
-	put_all(b, own, value);
-	show_own(c, own, value, true);
-	return TS_OK;
-}
-
-static enum ts_err
-retain(struct batch *b, struct store_change *c, struct store_own *own)
-{
-	struct own_seen *value;
-
-	if (c->uids == NULL)
-		return TS_INVALID;
-	if (!own->head_rooted)
-		return TS_OK;
-	value = own_retain(own->head, c->uids, atomic_load(&own->mark));
 	put_all(b, own, value);
 	show_own(c, own, value, true);
 	return TS_OK;
@@ -255,8 +276,6 @@ own_prepare(struct batch *b, struct store_change *c)
 		return mark(b, c, own);
 	case STORE_OWN_START:
 		return start(b, c, own);
-	case STORE_OWN_RETAIN:
-		return retain(b, c, own);
 	case STORE_OWN_FORGET:
 		return forget(b, c, own);
 	}

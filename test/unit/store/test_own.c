@@ -149,10 +149,6 @@ written(void **state)
 	again(&t);
 	expect(&t, 3, 4, 3);
 	assert_int_equal(store_own_claim(t.own, 8), 7);
-	assert_int_equal(change(&t, STORE_OWN_RETAIN, kit_range(5, 20), true, 13, NULL), TS_OK);
-	expect(&t, 3, 5, 2);
-	again(&t);
-	expect(&t, 3, 5, 2);
 	assert_int_equal(change(&t, STORE_OWN_START, NULL, true, 13, NULL), TS_EXISTS);
 	assert_int_equal(mark(&t, 1, 1, true, 13), TS_OK);
 	kit_assert_sound(t.kit.store);
