@@ -67,6 +67,8 @@ def test_thunderbird_reads_it(site, tmp_path):
             return true;""")
         wait_for(lambda: unseen(site, "anna", f"{OTHERS}/Plans") == 2, 60, lambda: site.protocol("anna@turnstone.example")[-4000:])
         assert unseen(site, "boris", "Plans") == 3
+        # It goes by the rights: with lrs nothing can be deleted here, in the INBOX it can.
+        assert mail.run(FOLDER + "return [folder.canDeleteMessages, inbox.canDeleteMessages];") == [False, True]
         if PICTURES:
             test_thunderbird.PICTURES = PICTURES
             test_thunderbird.picture(mail, "thunderbird-shared")
@@ -96,15 +98,29 @@ def test_roundcube_shares_it(site, tmp_path, monkeypatch):
             assert "anna" in shown, shown
             if PICTURES:
                 page.picture(os.path.join(PICTURES, "roundcube-sharing.png"))
-            page.run("rcmail.http_post('settings/plugin.acl', {_act: 'save', _user: 'zoe', _acl: 'lr', _mbox: 'Plans'})")
+            # The form proposes what reading needs.
+            page.run("rcmail.command('acl-create'); true")
+            page.wait("!!document.querySelector('.ui-dialog button.mainaction')")
+            page.run("document.querySelector('#acluser').value = 'zoe';"
+                     "document.querySelector('.ui-dialog button.mainaction').click()")
             page.wait("document.querySelector('#acltable').textContent.includes('zoe')")
             if PICTURES:
                 page.picture(os.path.join(PICTURES, "roundcube-shared.png"))
+            with site.login("zoe", "pw") as client:
+                assert any(f"{OTHERS}/Plans".encode() in line for line in client.ok('LIST "" "*"'))
+                assert client.ok(f'MYRIGHTS "{OTHERS}/Plans"')[0].split(b" ")[-1] == b"lrs"
+            # And takes it back.
+            page.run("rcmail.acl_list.select([...document.querySelectorAll('#acltable tr')]"
+                     ".find(row => row.textContent.includes('zoe')).id.slice('rcmrow'.length));"
+                     "rcmail.command('acl-delete'); true")
+            page.wait("!!document.querySelector('.ui-dialog button.delete')")
+            page.run("document.querySelector('.ui-dialog button.delete').click()")
+            page.wait("!document.querySelector('#acltable').textContent.includes('zoe')")
         finally:
             page.close()
     with site.login("zoe", "pw") as client:
-        assert any(f"{OTHERS}/Plans".encode() in line for line in client.ok('LIST "" "*"'))
-        assert b'lr' in client.ok(f'MYRIGHTS "{OTHERS}/Plans"')[0].split(b" ")[-1]
+        assert not any(f"{OTHERS}/Plans".encode() in line for line in client.ok('LIST "" "*"'))
+        client.no(f'MYRIGHTS "{OTHERS}/Plans"', "NONEXISTENT")
 
 
 def test_neomutt_reads_it(site, tmp_path):

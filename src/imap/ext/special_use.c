@@ -45,9 +45,14 @@ use_of(struct str name)
 	return 0;
 }
 
+/* Whose mailbox it is, decides what it is used for. */
 static bool
 apply_use(struct imap_cmd *cmd, const struct wire_create *args, struct store_change *change)
 {
+	if (args->use.n > 0 && change->account != imap_login(cmd->conn)->account) {
+		(void)cmd_no(cmd, "USEATTR", "Only its owner gives a mailbox a special use");
+		return false;
+	}
 	for (size_t i = 0; i < args->use.n; i++) {
 		unsigned use = use_of(args->use.v[i]);
 
