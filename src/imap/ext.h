@@ -185,7 +185,9 @@ struct imap_fetch_modifier { /* FETCH 1:* FLAGS (NAME value) */
 	/* Returns NULL, or why the modifier is not allowed here.  check may be NULL. */
 	const char *(*check)(const struct imap_cmd *cmd, const struct wire_fetch *args);
 	void (*asked)(struct imap_conn *conn);
-	/* Removes from uids the messages that get no response.  NULL: none. */
+	/* Removes from uids the messages that get no response; of all modifiers, those with
+	 * `first` come first.  NULL: none. */
+	bool first;
 	void (*narrow)(struct imap_cmd *cmd, const void *kept, roaring_bitmap_t *uids);
 	/* Prints untagged responses that precede those of FETCH, a piece (IMAP_PRINT_BYTES) per
 	 * call; returns true after the last.  *state starts as NULL and belongs to the row, in the
@@ -249,6 +251,11 @@ struct imap_found { /* what a SEARCH or SORT found */
 	const struct wire_search *args;
 	const roaring_bitmap_t *uids;
 	uint32_t first, last; /* of uids, in the order in which they are sent; 0: none */
+	const uint32_t
+	    *order; /* SORT: the numbers of all of them, in that order; NULL: ascending */
+	/* Those that the response tells one by one, if its options tell no more than some
+	 * (RFC 4731 section 3.2, RFC 5182 section 2.4, RFC 9394 section 3.2); else all. */
+	const roaring_bitmap_t *told;
 };
 /* Returns the message's number as the client counts in this command. */
 uint32_t imap_found_number(const struct imap_found *found, uint32_t uid);
@@ -263,6 +270,10 @@ struct imap_search_return { /* an option of SEARCH RETURN */
 	void (*tell)(const struct imap_found *found, struct wire_esearch *e);
 	void (*print)(const struct imap_found *found, const void *kept, struct buf *out);
 	bool says_none;
+	/* Adds the UIDs of the messages that tell() or print() tells.  NULL: it is about all. */
+	void (*picks)(const struct imap_found *found, const void *kept, roaring_bitmap_t *uids);
+	/* Returns NULL, or what is wrong with the options together. */
+	const char *(*check)(const struct wire_search *args);
 	/* Called after the response, before the tagged reply.  NULL: nothing to do. */
 	void (*done)(const struct imap_found *found);
 	/* Called instead if the SEARCH is refused or fails. */

@@ -32,7 +32,7 @@
 #define LONG 100000
 #define WHOLE 4000  /* from this many on each word must be used */
 #define MORE 100    /* extra plans for words not used yet */
-#define PLANS 16    /* plans to find a planted bug */
+#define PLANS 64    /* plans to find a planted bug */
 #define SHRINKS 150 /* runs at most to make a plan shorter */
 
 struct entry {

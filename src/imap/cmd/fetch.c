@@ -330,12 +330,13 @@ find_modifier(const struct imap_registry *reg, struct str name, imap_parse_f **p
 static void
 narrow(struct imap_cmd *cmd, struct fetch *f)
 {
-	for (size_t i = 0; i < f->args.modifiers.n; i++) {
-		const struct imap_fetch_modifier *row = f->modifiers[i].row;
+	for (unsigned turn = 0; turn < 2; turn++)
+		for (size_t i = 0; i < f->args.modifiers.n; i++) {
+			const struct imap_fetch_modifier *row = f->modifiers[i].row;
 
-		if (row->narrow != NULL)
-			row->narrow(cmd, f->modifiers[i].kept, f->uids);
-	}
+			if (row->narrow != NULL && row->first == (turn == 0))
+				row->narrow(cmd, f->modifiers[i].kept, f->uids);
+		}
 }
 
 /* Decides whether a list after a single item is the item's argument.  Otherwise it is modifiers,

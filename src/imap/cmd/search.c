@@ -21,15 +21,17 @@ struct search {
 static struct imap_found
 found_of(struct imap_cmd *cmd)
 {
-	const struct search *s = cmd->state;
+	struct search *s = cmd->state;
 	const roaring_bitmap_t *uids = s->criteria.found;
 	bool none = roaring_bitmap_is_empty(uids);
-
-	return (struct imap_found){.cmd = cmd,
+	struct imap_found found = {.cmd = cmd,
 	    .args = &s->args,
 	    .uids = uids,
 	    .first = none ? 0 : roaring_bitmap_minimum(uids),
 	    .last = none ? 0 : roaring_bitmap_maximum(uids)};
+
+	imap_criteria_told(&s->criteria, &found);
+	return found;
 }
 
 static enum imap_next

@@ -90,24 +90,42 @@ imap_criteria_tell(
 	return tells;
 }
 
-/* Of the messages that are told: RFC 4731 section 3.2. */
-static uint64_t
-told_modseq(const struct imap_criteria *c, const struct imap_found *found)
+static void
+free_told(void *arg)
 {
-	const unsigned ends = WIRE_RETURN_MIN | WIRE_RETURN_MAX;
-	roaring_bitmap_t *told;
-	uint64_t modseq;
+	roaring_bitmap_free(arg);
+}
 
-	if ((c->args->returns & ends) == 0 || (c->args->returns & ~ends & ~WIRE_RETURN_SAVE) != 0)
-		return imap_query_modseq(c->query, found->uids);
-	told = roaring_bitmap_create();
-	if ((c->args->returns & WIRE_RETURN_MIN) != 0)
-		roaring_bitmap_add(told, found->first);
-	if ((c->args->returns & WIRE_RETURN_MAX) != 0)
-		roaring_bitmap_add(told, found->last);
-	modseq = imap_query_modseq(c->query, told);
-	roaring_bitmap_free(told);
-	return modseq;
+/* Returns whether some option tells messages, and each one that does tells only some. */
+static bool
+tells_some(const struct imap_criteria *c)
+{
+	bool some = false;
+
+	for (size_t i = 0; i < c->return_count; i++) {
+		const struct imap_search_return *row = c->returns[i].row;
+
+		if (row->picks == NULL && (row->tell != NULL || row->print != NULL))
+			return false;
+		some |= row->picks != NULL;
+	}
+	return some;
+}
+
+void
+imap_criteria_told(struct imap_criteria *c, struct imap_found *found)
+{
+	found->told = found->uids;
+	if (roaring_bitmap_is_empty(found->uids) || !tells_some(c))
+		return;
+	if (c->told == NULL) {
+		c->told = roaring_bitmap_create();
+		arena_on_free(found->cmd->arena, free_told, c->told);
+		for (size_t i = 0; i < c->return_count; i++)
+			if (c->returns[i].row->picks != NULL)
+				c->returns[i].row->picks(found, c->returns[i].kept, c->told);
+	}
+	found->told = c->told;
 }
 
 uint64_t
@@ -115,9 +133,9 @@ imap_criteria_modseq(const struct imap_criteria *c, const struct imap_found *fou
 {
 	uint64_t modseq;
 
-	if (!c->tells_modseq || roaring_bitmap_is_empty(found->uids))
+	if (!c->tells_modseq || roaring_bitmap_is_empty(found->told))
 		return 0;
-	modseq = told_modseq(c, found);
+	modseq = imap_query_modseq(c->query, found->told); /* RFC 4731 section 3.2 */
 	imap_modseq_tell(imap_box(found->cmd->conn), modseq);
 	return modseq;
 }
@@ -201,6 +219,8 @@ add_return(struct imap_cmd *cmd, struct imap_criteria *c, struct str name, struc
 	if (r->row == NULL)
 		return N_("Unknown SEARCH return option");
 	c->return_count++;
+	if (r->row->check != NULL && r->row->check(c->args) != NULL)
+		return r->row->check(c->args);
 	return imap_value_parse(cmd, value, r->row->parse, &r->kept);
 }
 

@@ -30,6 +30,7 @@ struct imap_criteria {
 	size_t return_count;
 	bool tells_modseq;       /* a key is about MODSEQs */
 	roaring_bitmap_t *found; /* UIDs; when the query was run */
+	roaring_bitmap_t *told;  /* imap_criteria_told() */
 	bool failed;
 };
 
@@ -47,6 +48,9 @@ enum imap_next imap_criteria_no_room(struct imap_cmd *cmd, const struct imap_cri
 enum imap_next imap_criteria_unreadable(struct imap_cmd *cmd, const struct imap_criteria *c);
 enum imap_next imap_criteria_ok(struct imap_cmd *cmd, const struct imap_criteria *c,
     const struct imap_found *found, const char *text);
+/* Finds out which messages are told one by one: call it when the rest of *found is known, before
+ * the functions below. */
+void imap_criteria_told(struct imap_criteria *c, struct imap_found *found);
 /* tell() fills in the ESEARCH response with what the options say, print() appends what they print.
  * Returns false if there is nothing to send, not even that nothing was found. */
 bool imap_criteria_tell(

@@ -17,6 +17,20 @@ tell_max(const struct imap_found *found, struct wire_esearch *e)
 	e->max = imap_found_number(found, found->last);
 }
 
+static void
+pick_min(const struct imap_found *found, const void *kept, roaring_bitmap_t *uids)
+{
+	(void)kept;
+	roaring_bitmap_add(uids, found->first);
+}
+
+static void
+pick_max(const struct imap_found *found, const void *kept, roaring_bitmap_t *uids)
+{
+	(void)kept;
+	roaring_bitmap_add(uids, found->last);
+}
+
 /* The engine prints them, a piece at a time. */
 static void
 tell_all(const struct imap_found *found, struct wire_esearch *e)
@@ -33,8 +47,8 @@ tell_count(const struct imap_found *found, struct wire_esearch *e)
 }
 
 static const struct imap_search_return search_returns[] = {
-    {.name = "MIN", .tell = tell_min},
-    {.name = "MAX", .tell = tell_max},
+    {.name = "MIN", .tell = tell_min, .picks = pick_min},
+    {.name = "MAX", .tell = tell_max, .picks = pick_max},
     {.name = "ALL", .tell = tell_all},
     {.name = "COUNT", .tell = tell_count, .says_none = true},
     {.name = NULL},

@@ -31,6 +31,7 @@
 	EXT(fetch)                                                                                 \
 	EXT(esearch)                                                                               \
 	EXT(searchres)                                                                             \
+	EXT(partial)                                                                               \
 	EXT(within)                                                                                \
 	EXT(search)                                                                                \
 	EXT(sort)                                                                                  \

@@ -13,25 +13,11 @@ save(struct imap_box *box, roaring_bitmap_t *set)
 	box->saved = set;
 }
 
-/* Section 2.4: with only MIN or MAX besides SAVE, just these. */
+/* Section 2.4, and RFC 9394 section 3.2: if the reply tells only some, these. */
 static void
 save_found(const struct imap_found *found)
 {
-	const unsigned ends = WIRE_RETURN_MIN | WIRE_RETURN_MAX;
-	unsigned others = found->args->returns & ~(unsigned)WIRE_RETURN_SAVE;
-	struct imap_box *box = imap_box(found->cmd->conn);
-	roaring_bitmap_t *set;
-
-	if (others == 0 || (others & ~ends) != 0 || roaring_bitmap_is_empty(found->uids)) {
-		save(box, roaring_bitmap_copy(found->uids));
-		return;
-	}
-	set = roaring_bitmap_create();
-	if ((others & WIRE_RETURN_MIN) != 0)
-		roaring_bitmap_add(set, found->first);
-	if ((others & WIRE_RETURN_MAX) != 0)
-		roaring_bitmap_add(set, found->last);
-	save(box, set);
+	save(imap_box(found->cmd->conn), roaring_bitmap_copy(found->told));
 }
 
 /* If a SEARCH that should save fails, nothing is saved (section 2.1). */

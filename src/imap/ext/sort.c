@@ -273,13 +273,16 @@ run_sort(struct imap_job *job)
 static struct imap_found
 found_of(struct imap_cmd *cmd)
 {
-	const struct sort *s = cmd->state;
-
-	return (struct imap_found){.cmd = cmd,
+	struct sort *s = cmd->state;
+	struct imap_found found = {.cmd = cmd,
 	    .args = &s->args.search,
 	    .uids = s->arranged.criteria.found,
 	    .first = s->first,
-	    .last = s->last};
+	    .last = s->last,
+	    .order = s->other};
+
+	imap_criteria_told(&s->arranged.criteria, &found);
+	return found;
 }
 
 static enum imap_next

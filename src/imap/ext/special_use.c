@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPECIAL-USE and CREATE-SPECIAL-USE (RFC 6154; \Important: RFC 8457): the purpose of a mailbox. */
 #include "imap/cmd.h"
+#include "imap/place/place.h"
 
 /* The attributes of RFC 6154 are adjacent, starting with \All. */
 #define SPECIAL_USE (~((unsigned)WIRE_ATTR_ALL - 1))
@@ -49,7 +50,8 @@ use_of(struct str name)
 static bool
 apply_use(struct imap_cmd *cmd, const struct wire_create *args, struct store_change *change)
 {
-	if (args->use.n > 0 && change->account != imap_login(cmd->conn)->account) {
+	if (args->use.n > 0 &&
+	    store_account_id(change->account) != imap_place_own_id(imap_login(cmd->conn))) {
 		(void)cmd_no(cmd, "USEATTR", "Only its owner gives a mailbox a special use");
 		return false;
 	}

@@ -163,8 +163,10 @@ static enum imap_next
 print_thread(struct imap_cmd *cmd)
 {
 	struct thread *t = cmd->state;
-	struct imap_found found = {
-	    .cmd = cmd, .args = &t->args.search, .uids = t->arranged.criteria.found};
+	struct imap_found found = {.cmd = cmd,
+	    .args = &t->args.search,
+	    .uids = t->arranged.criteria.found,
+	    .told = t->arranged.criteria.found};
 
 	t->out.b = imap_out(cmd->conn);
 	if (!t->begun) {
