@@ -18,7 +18,7 @@ POT = "po/turnstone.pot"
 
 # Function: which argument is the text.
 KEYWORDS = {
-    "N_": 1, "cmd_ok": 2, "cmd_ok_code": 3, "cmd_no": 3, "cmd_no_with": 3, "cmd_bad": 2,
+    "N_": 1, "cmd_ok": 2, "cmd_ok_code": 3, "cmd_no": 3, "cmd_no_with": 3, "cmd_bad": 2, "cmd_bad_code": 3,
     "imap_bye": 3, "imap_say": 4, "imap_say_ok": 3, "imap_say_end": 2, "imap_say_continue": 2,
     "imap_loop_shutdown": 2, "wire_in_fail": 2, "wire_in_limit": 2, "WIRE_VEC_PUSH": 4,
 }

@@ -92,6 +92,7 @@ enum imap_next cmd_ok_code(struct imap_cmd *cmd, struct str code, const char *te
 enum imap_next cmd_no(
     struct imap_cmd *cmd, const char *code, const char *text); /* code may be NULL */
 enum imap_next cmd_bad(struct imap_cmd *cmd, const char *text);
+enum imap_next cmd_bad_code(struct imap_cmd *cmd, const char *code, const char *text);
 /* For a text with values, at least one. */
 enum imap_next cmd_no_with(struct imap_cmd *cmd, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -129,7 +129,6 @@ static const struct imap_cmd_def lacking[] = {
     LACKS("REPLACE"),     /* RFC 8508 */
     LACKS("RLIST"),
     LACKS("RLSUB"),      /* RFC 2193 */
-    LACKS("UIDBATCHES"), /* an Internet-Draft */
     LACKS("XAPPLEPUSHSERVICE"),
     LACKS("XLIST"),
     {.name = NULL},

@@ -129,6 +129,12 @@ cmd_bad(struct imap_cmd *cmd, const char *text)
 	return set_result(cmd, IMAP_RESULT_BAD, STR_NONE, text);
 }
 
+enum imap_next
+cmd_bad_code(struct imap_cmd *cmd, const char *code, const char *text)
+{
+	return set_result(cmd, IMAP_RESULT_BAD, str_of(code), text);
+}
+
 bool
 cmd_is_attempt(const struct imap_cmd *cmd)
 {

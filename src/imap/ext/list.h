@@ -32,6 +32,7 @@
 	EXT(esearch)                                                                               \
 	EXT(searchres)                                                                             \
 	EXT(partial)                                                                               \
+	EXT(uidbatches)                                                                            \
 	EXT(within)                                                                                \
 	EXT(search)                                                                                \
 	EXT(sort)                                                                                  \
