@@ -71,8 +71,9 @@ enum imap_traits {
 	                                     the UID form always allows them */
 	IMAP_TRAIT_UID = 1u << 2,         /* has a UID form */
 	IMAP_TRAIT_SECRET = 1u << 3,      /* its bytes are wiped from memory */
-	IMAP_TRAIT_LEAVES = 1u << 4, /* ends the login, and is allowed even if nothing else is */
-	IMAP_TRAIT_LACKING = 1u << 5 /* a known IMAP command that is missing here: only a name */
+	IMAP_TRAIT_LEAVES = 1u << 4,  /* ends the login, and is allowed even if nothing else is */
+	IMAP_TRAIT_LACKING = 1u << 5, /* a known IMAP command that is missing here: only a name */
+	IMAP_TRAIT_NUMBERS = 1u << 6  /* without UID it takes or returns message numbers */
 };
 
 struct imap_cmd_def {

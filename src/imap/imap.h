@@ -291,7 +291,8 @@ struct imap_box {
 	roaring_bitmap_t *pending; /* UIDs whose flags the next imap_sync() must tell */
 	roaring_bitmap_t
 	    *silent;             /* or NULL.  The next imap_sync() does not tell the flags of ... */
-	uint64_t silent_modseq;  /* ... these UIDs if they have this MODSEQ.  Freed by it */
+	/* ... these UIDs if they have one of these MODSEQs (0: none).  Freed by it */
+	uint64_t silent_modseq[2];
 	roaring_bitmap_t *saved; /* "$" (RFC 5182): UIDs; NULL: the empty set */
 	uint64_t modseq;         /* changes up to here are included in uids, pending and expunged */
 	roaring_bitmap_t *expunged; /* those of uids that are gone; not told yet */

@@ -434,6 +434,8 @@ bool store_property_is_reserved(struct str name);
 void store_mailbox_counters(const struct store_mailbox *mailbox, struct store_counters *counters_r);
 /* The mailbox or its account was deleted: every later change gets TS_NOT_FOUND. */
 bool store_mailbox_gone(const struct store_mailbox *mailbox);
+/* The account was deleted; one with the same name is another. */
+bool store_account_gone(const struct store_account *account);
 
 /*
  * Direct reads: the state does not change between begin and end.  Keep it short

@@ -16,7 +16,7 @@ struct wire_dialect {
 	bool utf8_only; /* UTF8=ACCEPT: a search program names no charset; not used in wire */
 	bool condstore; /* MODSEQ is reported; not used in wire */
 	bool qresync;   /* VANISHED instead of EXPUNGE; not used in wire */
-	bool uidonly;   /* no sequence numbers; not used in wire */
+	bool uidonly;   /* UIDONLY: UIDFETCH instead of FETCH, no message numbers */
 	char separator; /* between levels of mailbox names on the wire; 0: '/' */
 };
 

@@ -229,3 +229,22 @@ def test_forget(site, running):
         client = site.login("bob")
         assert b"Other Users" not in b"".join(client.ok('LIST "" *'))
         client.close()
+
+
+def test_a_purged_account_is_gone_for_those_who_used_it(site):
+    """A session that has reached an account reaches neither what was purged nor, by old rights, what comes after it."""
+    name = "Other Users/alice@example.net/Work"
+    site.start()
+    site.cli("acl", "set", "alice", "Work", "bob", "lrsi")
+    with site.login("bob", PASSWORD) as bob:
+        bob.ok(f'STATUS "{name}" (MESSAGES)')
+        site.cli("user", "delete", "alice", "--purge")
+        bob.no(f'STATUS "{name}" (MESSAGES)', "NONEXISTENT")
+        bob.no(f'MYRIGHTS "{name}"', "NONEXISTENT")
+        bob.no(f'SUBSCRIBE "{name}"', "NONEXISTENT")
+        site.add("alice", PASSWORD)
+        site.cli("mailbox", "create", "Work", "--user", "alice")
+        bob.no(f'STATUS "{name}" (MESSAGES)', "NONEXISTENT")
+        site.cli("acl", "set", "alice", "Work", "bob", "lr")
+        assert bob.ok(f'MYRIGHTS "{name}"')[0].split(b" ")[-1] == b"lr"
+        bob.ok(f'SELECT "{name}"')

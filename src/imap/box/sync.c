@@ -31,19 +31,21 @@ drop_silent(const struct imap_box *box, roaring_bitmap_t *changed)
 {
 	roaring_bitmap_t *mine, *later;
 
-	if (box->silent == NULL)
-		return;
 	/* With sets: one by one it takes long for a million messages, while the mailbox is
 	 * locked. */
-	mine = roaring_bitmap_create();
-	later = roaring_bitmap_create();
-	store_reader_changed_since(&box->reader, box->silent_modseq - 1, mine);
-	store_reader_changed_since(&box->reader, box->silent_modseq, later);
-	roaring_bitmap_andnot_inplace(mine, later);
-	roaring_bitmap_and_inplace(mine, box->silent);
-	roaring_bitmap_andnot_inplace(changed, mine);
-	roaring_bitmap_free(mine);
-	roaring_bitmap_free(later);
+	for (unsigned i = 0; box->silent != NULL && i < 2; i++) {
+		if (box->silent_modseq[i] == 0)
+			continue;
+		mine = roaring_bitmap_create();
+		later = roaring_bitmap_create();
+		store_reader_changed_since(&box->reader, box->silent_modseq[i] - 1, mine);
+		store_reader_changed_since(&box->reader, box->silent_modseq[i], later);
+		roaring_bitmap_andnot_inplace(mine, later);
+		roaring_bitmap_and_inplace(mine, box->silent);
+		roaring_bitmap_andnot_inplace(changed, mine);
+		roaring_bitmap_free(mine);
+		roaring_bitmap_free(later);
+	}
 }
 
 /* Call during a read of the mailbox. */
@@ -152,7 +154,7 @@ imap_print_vanished(struct imap_conn *conn, const roaring_bitmap_t *uids, bool e
 	return last;
 }
 
-/* The same as print_expunged() with UIDs (RFC 7162 section 3.2.10.2). */
+/* The same as print_expunged() with UIDs (RFC 7162 section 3.2.10.2, RFC 9586 section 3.3). */
 static void
 print_vanished(struct imap_conn *conn, struct imap_box *box)
 {
@@ -170,7 +172,7 @@ tell_expunged(struct imap_conn *conn, struct imap_box *box)
 {
 	if (roaring_bitmap_is_empty(box->expunged))
 		return;
-	if (imap_dialect(conn)->qresync)
+	if (imap_dialect(conn)->qresync || imap_dialect(conn)->uidonly)
 		print_vanished(conn, box);
 	else
 		print_expunged(conn, box);
@@ -188,14 +190,16 @@ print_fetch_flags(struct imap_conn *conn, const struct imap_keywords *keywords,
     const struct store_message *msg, unsigned what)
 {
 	struct imap_box *box = imap_box(conn);
-	bool modseq = imap_dialect(conn)->condstore;
+	const struct wire_dialect *d = imap_dialect(conn);
+	bool modseq = d->condstore;
 	struct buf *out = imap_out(conn);
 	uint32_t seq = imap_view_seq(box, msg->uid);
 
 	if (seq == 0)
 		return false;
-	wire_out_fetch_begin(out, seq);
-	if ((what & IMAP_PRINT_UID) != 0 || modseq) { /* RFC 7162 section 3.2.4 */
+	wire_out_fetch_begin(out, d, d->uidonly ? msg->uid : seq);
+	/* RFC 7162 section 3.2.4; in UIDONLY the response begins with it */
+	if (((what & IMAP_PRINT_UID) != 0 || modseq) && !d->uidonly) {
 		wire_out_fetch_number(out, WIRE_FETCH_UID, msg->uid);
 		wire_out_fetch_sp(out);
 	}

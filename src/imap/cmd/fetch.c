@@ -143,7 +143,8 @@ fetch_end(struct imap_cmd *cmd)
 		if (box->silent != NULL)
 			roaring_bitmap_free(box->silent);
 		box->silent = f->seen; /* their flags were sent with the rest */
-		box->silent_modseq = cmd->change->modseq;
+		box->silent_modseq[0] = cmd->change->modseq;
+		box->silent_modseq[1] = 0;
 		f->seen = NULL;
 	}
 	if (f->render.failed)
@@ -388,7 +389,8 @@ static void
 add_implied(struct imap_cmd *cmd, struct fetch *f)
 {
 	struct wire_fetch *args = &f->args;
-	bool uid = cmd->uid && !has_item(args->items, args->n_items, WIRE_FETCH_UID, STR_NONE);
+	bool uid = cmd->uid && !imap_dialect(cmd->conn)->uidonly &&
+	           !has_item(args->items, args->n_items, WIRE_FETCH_UID, STR_NONE);
 	struct wire_fetch_item *items;
 	size_t n = 0;
 
@@ -590,7 +592,10 @@ cmd_fetch(struct imap_cmd *cmd)
 }
 
 static const struct imap_cmd_def cmds[] = {
-    {.name = "FETCH", .states = IMAP_SELECTED, .traits = IMAP_TRAIT_UID, .start = cmd_fetch},
+    {.name = "FETCH",
+        .states = IMAP_SELECTED,
+        .traits = IMAP_TRAIT_UID | IMAP_TRAIT_NUMBERS,
+        .start = cmd_fetch},
     {.name = NULL},
 };
 

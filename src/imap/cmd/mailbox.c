@@ -296,6 +296,9 @@ rename_reached(struct imap_cmd *cmd)
 		return cmd_no(cmd, "CANNOT", "A mailbox cannot be moved below itself");
 	if (!str_eq(r->from.mailbox, STR("INBOX")))
 		return cmd_goto(cmd, &submit);
+	/* Its messages would leave it for a new mailbox that only the owner sees. */
+	if (r->from.shared)
+		return cmd_no(cmd, "CANNOT", "Only its owner can rename an INBOX");
 	/* Its messages are moved (RFC 9051 section 6.3.6), so it must be in memory. */
 	r->inbox.name = r->args.from;
 	return cmd_open_mailbox(cmd, &r->inbox, AUTH_RIGHT_DELETE, &submit);

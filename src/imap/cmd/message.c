@@ -53,6 +53,16 @@ stored(struct imap_cmd *cmd, bool expunged)
 	    "Some of the messages have been expunged");
 }
 
+/* In a mailbox where \Seen is the user's own there were two changes. */
+static void
+keep_set(struct imap_box *box, const struct store_cmd *s, const struct store_change *change,
+    roaring_bitmap_t *uids_take)
+{
+	box->silent = uids_take;
+	box->silent_modseq[0] = change->modseq;
+	box->silent_modseq[1] = s->modseq;
+}
+
 /* Answers each requested message with its flags (RFC 9051 section 6.4.6), a piece at a time. */
 static enum imap_next
 print_stored(struct imap_cmd *cmd)
@@ -64,8 +74,7 @@ print_stored(struct imap_cmd *cmd)
 	if (s->from != 0)
 		return IMAP_YIELD;
 	/* What was just printed need not be told again, whoever changed it up to then. */
-	box->silent = roaring_bitmap_copy(s->uids);
-	box->silent_modseq = cmd->change->modseq;
+	keep_set(box, s, cmd->change, roaring_bitmap_copy(s->uids));
 	/* Includes messages expunged after the change and before the response. */
 	return stored(cmd, !cmd->uid && s->answered < roaring_bitmap_get_cardinality(s->uids));
 }
@@ -110,13 +119,12 @@ answered_by_modseq(const struct imap_cmd *cmd)
 
 /* Silent, unless somebody else changed one of them in between (RFC 9051 section 6.4.6). */
 static void
-keep_silent(struct imap_box *box, const struct store_change *change, bool overtaken)
+keep_silent(struct imap_box *box, const struct store_cmd *s, const struct store_change *change)
 {
-	if (overtaken || change->affected == NULL)
+	if (s->overtaken || change->affected == NULL)
 		return;
 	/* Pending messages were changed by others; the client does not know yet. */
-	box->silent = roaring_bitmap_andnot(change->affected, box->pending);
-	box->silent_modseq = change->modseq;
+	keep_set(box, s, change, roaring_bitmap_andnot(change->affected, box->pending));
 }
 
 static enum imap_next
@@ -133,7 +141,7 @@ answer_store(struct imap_cmd *cmd)
 		s->answer = s->uids;
 		return cmd_goto(cmd, &print);
 	}
-	keep_silent(imap_box(cmd->conn), cmd->change, s->overtaken);
+	keep_silent(imap_box(cmd->conn), s, cmd->change);
 	if (!imap_dialect(cmd->conn)->condstore)
 		return stored(cmd, false);
 	s->answer = answered_by_modseq(cmd);
@@ -486,8 +494,14 @@ cmd_expunge(struct imap_cmd *cmd)
 }
 
 static const struct imap_cmd_def cmds[] = {
-    {.name = "STORE", .states = IMAP_SELECTED, .traits = IMAP_TRAIT_UID, .start = cmd_store},
-    {.name = "COPY", .states = IMAP_SELECTED, .traits = IMAP_TRAIT_UID, .start = cmd_copy},
+    {.name = "STORE",
+        .states = IMAP_SELECTED,
+        .traits = IMAP_TRAIT_UID | IMAP_TRAIT_NUMBERS,
+        .start = cmd_store},
+    {.name = "COPY",
+        .states = IMAP_SELECTED,
+        .traits = IMAP_TRAIT_UID | IMAP_TRAIT_NUMBERS,
+        .start = cmd_copy},
     {.name = "EXPUNGE",
         .states = IMAP_SELECTED,
         .traits = IMAP_TRAIT_MAY_EXPUNGE | IMAP_TRAIT_UID,

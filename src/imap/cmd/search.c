@@ -166,7 +166,10 @@ cmd_search(struct imap_cmd *cmd)
 }
 
 static const struct imap_cmd_def cmds[] = {
-    {.name = "SEARCH", .states = IMAP_SELECTED, .traits = IMAP_TRAIT_UID, .start = cmd_search},
+    {.name = "SEARCH",
+        .states = IMAP_SELECTED,
+        .traits = IMAP_TRAIT_UID | IMAP_TRAIT_NUMBERS,
+        .start = cmd_search},
     {.name = NULL},
 };
 

@@ -36,7 +36,7 @@ describe(struct imap_conn *conn, const struct imap_box *box, const struct imap_s
 	if (!d->rev2) {
 		wire_out_number(
 		    out, (uint32_t)roaring_bitmap_get_cardinality(box->recent), "RECENT");
-		if (selected->unseen != 0)
+		if (selected->unseen != 0 && !d->uidonly) /* it is a message number */
 			say_number(conn, "UNSEEN", imap_view_seq(box, selected->unseen),
 			    N_("First unseen message"));
 	}

@@ -210,6 +210,16 @@ begin_keys(struct imap_conn *conn, struct imap_criteria *c, struct wire_key *key
 	}
 }
 
+/* Returns whether a key is a set of message numbers; "$" is none. */
+static bool
+has_numbers(const struct wire_key *key)
+{
+	for (; key != NULL; key = key->next)
+		if ((key->id == WIRE_KEY_SET && !key->set.saved) || has_numbers(key->child))
+			return true;
+	return false;
+}
+
 static const char *
 add_return(struct imap_cmd *cmd, struct imap_criteria *c, struct str name, struct str value)
 {
@@ -336,6 +346,10 @@ imap_criteria_start(struct imap_cmd *cmd, struct imap_criteria *c, bool parsed, 
 		return cmd_bad(cmd, fault);
 	if (charset_conflicts(cmd, c))
 		return cmd_bad(cmd, "UTF8=ACCEPT is enabled: no charset but UTF-8");
+	/* RFC 9586 section 3.1 */
+	if (imap_dialect(cmd->conn)->uidonly && has_numbers(c->args->root))
+		return cmd_bad_code(cmd, "UIDREQUIRED",
+		    "UIDONLY is enabled: search for UIDs, not for message numbers");
 	if (!claim_keys(cmd->conn, c->args->root))
 		return cmd_bad(cmd, "Unknown search key");
 	begin_keys(cmd->conn, c, c->args->root);

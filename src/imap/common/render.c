@@ -239,7 +239,8 @@ begin_item(struct imap_render *r)
 	}
 	r->begun = true;
 	r->message_start = r->out.n;
-	wire_out_fetch_begin(&r->out, r->messages[r->message].seq);
+	wire_out_fetch_begin(&r->out, r->dialect,
+	    r->dialect->uidonly ? r->messages[r->message].record.uid : r->messages[r->message].seq);
 }
 
 static void
@@ -879,7 +880,7 @@ tell_seen(struct imap_render *r)
 		begin_item(r);
 		imap_print_flags(r->box, r->keywords, record, &r->out);
 	}
-	if (r->dialect->condstore && !r->has_uid) {
+	if (r->dialect->condstore && !r->has_uid && !r->dialect->uidonly) {
 		begin_item(r);
 		wire_out_fetch_number(&r->out, WIRE_FETCH_UID, record->uid);
 	}

@@ -72,6 +72,10 @@ gate(struct imap_cmd *cmd, const struct wire_head *head)
 		(void)cmd_bad(cmd, state_fault(def, imap_state(conn)));
 		return false;
 	}
+	if (!cmd->uid && (def->traits & IMAP_TRAIT_NUMBERS) != 0 && imap_dialect(conn)->uidonly) {
+		(void)cmd_bad_code(cmd, "UIDREQUIRED", "UIDONLY is enabled: use the UID command");
+		return false;
+	}
 	if ((def->traits & IMAP_TRAIT_LEAVES) == 0 && !imap_rights_ask(conn)) {
 		(void)cmd_no(cmd, "NOPERM", "No longer permitted"); /* after the BYE: never seen */
 		return false;

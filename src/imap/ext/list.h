@@ -33,6 +33,7 @@
 	EXT(searchres)                                                                             \
 	EXT(partial)                                                                               \
 	EXT(uidbatches)                                                                            \
+	EXT(uidonly)                                                                               \
 	EXT(within)                                                                                \
 	EXT(search)                                                                                \
 	EXT(sort)                                                                                  \

@@ -9,7 +9,10 @@ cmd_move(struct imap_cmd *cmd)
 }
 
 static const struct imap_cmd_def cmds[] = {
-    {.name = "MOVE", .states = IMAP_SELECTED, .traits = IMAP_TRAIT_UID, .start = cmd_move},
+    {.name = "MOVE",
+        .states = IMAP_SELECTED,
+        .traits = IMAP_TRAIT_UID | IMAP_TRAIT_NUMBERS,
+        .start = cmd_move},
     {.name = NULL},
 };
 

@@ -200,7 +200,11 @@ read_qresync(struct wire_in *in, const void **kept_r)
 	struct wire_qresync *q = arena_new_object(in->arena, struct wire_qresync);
 
 	*kept_r = q;
-	return wire_in_qresync(in, q);
+	if (!wire_in_qresync(in, q))
+		return false;
+	/* RFC 9586 section 3.5 */
+	return !in->dialect->uidonly || q->numbers.n == 0 ||
+	       wire_in_fail(in, "UIDONLY is enabled: QRESYNC takes no message numbers");
 }
 
 static const char *

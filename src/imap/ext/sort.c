@@ -426,7 +426,10 @@ cmd_sort(struct imap_cmd *cmd)
 }
 
 static const struct imap_cmd_def cmds[] = {
-    {.name = "SORT", .states = IMAP_SELECTED, .traits = IMAP_TRAIT_UID, .start = cmd_sort},
+    {.name = "SORT",
+        .states = IMAP_SELECTED,
+        .traits = IMAP_TRAIT_UID | IMAP_TRAIT_NUMBERS,
+        .start = cmd_sort},
     {.name = NULL},
 };
 

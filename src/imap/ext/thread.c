@@ -229,7 +229,10 @@ cmd_thread(struct imap_cmd *cmd)
 }
 
 static const struct imap_cmd_def cmds[] = {
-    {.name = "THREAD", .states = IMAP_SELECTED, .traits = IMAP_TRAIT_UID, .start = cmd_thread},
+    {.name = "THREAD",
+        .states = IMAP_SELECTED,
+        .traits = IMAP_TRAIT_UID | IMAP_TRAIT_NUMBERS,
+        .start = cmd_thread},
     {.name = NULL},
 };
 

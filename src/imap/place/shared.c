@@ -144,6 +144,7 @@ imap_reached(const struct imap_login *login, enum auth_space space, struct str a
 
 	for (size_t i = 0; r != NULL && i < IMAP_REACHED; i++)
 		if (r->v[i].account != NULL && r->v[i].space == space &&
+		    !store_account_gone(r->v[i].account) &&
 		    str_eq(store_account_name(r->v[i].account), account))
 			return r->v[i].account;
 	return NULL;

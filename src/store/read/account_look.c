@@ -192,3 +192,9 @@ store_account_has_property(struct store *store, struct str account, struct str n
 	buf_fini(&b);
 	return err;
 }
+
+bool
+store_account_gone(const struct store_account *a)
+{
+	return atomic_load((_Atomic bool *)(uintptr_t)&a->gone);
+}

@@ -457,11 +457,11 @@ wire_in_fetch(struct wire_in *in, struct wire_fetch_data *data_r)
 /* ---- the response, item by item */
 
 void
-wire_out_fetch_begin(struct buf *b, uint32_t seq)
+wire_out_fetch_begin(struct buf *b, const struct wire_dialect *d, uint32_t number)
 {
 	buf_put(b, "* ", 2);
-	buf_u64(b, seq);
-	buf_put(b, " FETCH (", 8);
+	buf_u64(b, number);
+	buf_puts(b, d->uidonly ? " UIDFETCH (" : " FETCH (");
 }
 
 void
@@ -594,7 +594,7 @@ wire_out_fetch(
 {
 	size_t first;
 
-	wire_out_fetch_begin(b, seq);
+	wire_out_fetch_begin(b, d, seq);
 	first = b->n;
 	for (unsigned id = 0; id <= WIRE_FETCH_BODY; id++)
 		if ((data->has & 1u << id) != 0) {

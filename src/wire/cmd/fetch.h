@@ -115,8 +115,9 @@ void wire_out_fetch(
     struct buf *b, const struct wire_dialect *d, uint32_t seq, const struct wire_fetch_data *data);
 
 /* ---- item by item: begin, items separated by a blank, end */
-void wire_out_fetch_begin(struct buf *b, uint32_t seq); /* "* 12 FETCH (" */
-void wire_out_fetch_end(struct buf *b);                 /* ")" CRLF */
+/* "* 12 FETCH (", or in UIDONLY "* 99 UIDFETCH (" with the UID (RFC 9586 section 3.3). */
+void wire_out_fetch_begin(struct buf *b, const struct wire_dialect *d, uint32_t number);
+void wire_out_fetch_end(struct buf *b); /* ")" CRLF */
 /* Prints the blank between two items, or between a section and its value. */
 static inline void
 wire_out_fetch_sp(struct buf *b)

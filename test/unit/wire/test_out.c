@@ -315,7 +315,7 @@ static void
 fetches(void **state)
 {
 	(void)state;
-	wire_out_fetch_begin(&b, 12);
+	wire_out_fetch_begin(&b, rev1, 12);
 	wire_out_fetch_number(&b, WIRE_FETCH_UID, 99);
 	buf_putc(&b, ' ');
 	wire_out_fetch_number(&b, WIRE_FETCH_RFC822_SIZE, 12345678901);
