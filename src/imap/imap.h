@@ -290,7 +290,7 @@ struct imap_box {
 	roaring_bitmap_t *recent;  /* \Recent for this session (rev1) */
 	roaring_bitmap_t *pending; /* UIDs whose flags the next imap_sync() must tell */
 	roaring_bitmap_t
-	    *silent;             /* or NULL.  The next imap_sync() does not tell the flags of ... */
+	    *silent; /* or NULL.  The next imap_sync() does not tell the flags of ... */
 	/* ... these UIDs if they have one of these MODSEQs (0: none).  Freed by it */
 	uint64_t silent_modseq[2];
 	roaring_bitmap_t *saved; /* "$" (RFC 5182): UIDs; NULL: the empty set */

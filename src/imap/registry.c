@@ -128,7 +128,7 @@ static const struct imap_cmd_def lacking[] = {
     LACKS("PARTIAL"),     /* RFC 1730 */
     LACKS("REPLACE"),     /* RFC 8508 */
     LACKS("RLIST"),
-    LACKS("RLSUB"),      /* RFC 2193 */
+    LACKS("RLSUB"), /* RFC 2193 */
     LACKS("XAPPLEPUSHSERVICE"),
     LACKS("XLIST"),
     {.name = NULL},

@@ -205,8 +205,8 @@ uint64_t store_account_list_version(const struct store_account *account);
 /*
  * The mark of an account: 16 bytes computed from its mailboxes' names, uses, UIDVALIDITY, UIDNEXT,
  * MODSEQ and properties, how often its user changed \Seen where that is each user's own, its own
- * properties, and its subscriptions.  While it stays the same, no mailbox and nothing in the list has
- * changed.  All zeros: no mark.
+ * properties, and its subscriptions.  While it stays the same, no mailbox and nothing in the list
+ * has changed.  All zeros: no mark.
  */
 struct store_mark {
 	uint64_t low, high;
@@ -753,9 +753,9 @@ struct store_change {
 	uint32_t uidvalidity;   /* APPEND COPY MOVE: of the target; CREATE: of the new mailbox */
 	uint32_t first_uid; /* APPEND: the first; the others follow consecutively unless UIDs were
 	                       requested */
-	uint64_t prior_modseq;      /* FLAGS OWN: the highest earlier MODSEQ of the affected messages */
-	roaring_bitmap_t *affected; /* FLAGS: those really changed.  EXPUNGE MOVE: those gone */
-	roaring_bitmap_t *failed;   /* FLAGS: refused by UNCHANGEDSINCE */
+	uint64_t prior_modseq; /* FLAGS OWN: the highest earlier MODSEQ of the affected messages */
+	roaring_bitmap_t *affected;   /* FLAGS: those really changed.  EXPUNGE MOVE: those gone */
+	roaring_bitmap_t *failed;     /* FLAGS: refused by UNCHANGEDSINCE */
 	struct store_uid_pair *pairs; /* COPY MOVE, RENAME of INBOX: in ascending order of source */
 	size_t pair_count;
 	uint32_t mailbox_id; /* CREATE RENAME; 0 after RENAME of INBOX: it does not exist */

@@ -22,8 +22,8 @@ struct wire_dialect {
 
 /*
  * Names and patterns that parsers return and printers take have '/' between levels.  With another
- * separator both characters change places on the wire, so that each name has exactly one form there:
- * with '.', the mailbox "Notes/v1.0" is "Notes.v1/0".
+ * separator both characters change places on the wire, so that each name has exactly one form
+ * there: with '.', the mailbox "Notes/v1.0" is "Notes.v1/0".
  */
 char wire_separator(const struct wire_dialect *dialect);
 

@@ -88,10 +88,8 @@ begin(unsigned lanes)
 }
 
 static void
-end(struct shared *s)
+forget(struct shared *s)
 {
-	unload(s);
-	kit_close(&s->kit);
 	for (size_t i = 0; i < s->count; i++) {
 		for (unsigned u = 0; u < USERS; u++)
 			if (s->steps[i].seen[u] != NULL)
@@ -99,6 +97,15 @@ end(struct shared *s)
 		if (s->steps[i].both != NULL)
 			roaring_bitmap_free(s->steps[i].both);
 	}
+	s->count = 0;
+}
+
+static void
+end(struct shared *s)
+{
+	unload(s);
+	kit_close(&s->kit);
+	forget(s);
 	mem_free(s);
 }
 
@@ -294,7 +301,7 @@ model(void **state)
 	srandom(8437);
 	for (unsigned i = 0; i < 3; i++)
 		do_append(s);
-	s->count = 0;
+	forget(s);
 	for (uint32_t uid = 1; uid <= 3; uid += 2) /* what was read before is the owner's */
 		assert_int_equal(kit_flags(&s->kit, s->kit.inbox, uid, uid, STORE_FLAGS_ADD,
 		                     1u << STORE_SEEN, NULL),
