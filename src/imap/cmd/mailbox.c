@@ -292,6 +292,9 @@ rename_reached(struct imap_cmd *cmd)
 	imap_place_of(login, r->args.to, &r->to);
 	if (str_eq(r->args.to, r->args.from) || str_eq(r->to.mailbox, STR("INBOX")))
 		return cmd_no(cmd, "ALREADYEXISTS", "A mailbox with this name already exists");
+	/* Mailboxes below it would get names of others' mailboxes. */
+	if (imap_place_above_space(login, r->args.to))
+		return cmd_no(cmd, "CANNOT", "The new name is that of a namespace");
 	if (is_below(r->args.to, r->args.from) && !str_eq(r->from.mailbox, STR("INBOX")))
 		return cmd_no(cmd, "CANNOT", "A mailbox cannot be moved below itself");
 	if (!str_eq(r->from.mailbox, STR("INBOX")))

@@ -53,6 +53,18 @@ imap_place_own(const struct imap_login *login, struct str name, struct imap_plac
 	place_r->unbounded = place_r->shared = place_r->exists = false;
 }
 
+bool
+imap_place_above_space(const struct imap_login *login, struct str name)
+{
+	for (size_t i = 0; i < login->spaces.n; i++) {
+		struct str prefix = login->spaces.v[i].prefix;
+
+		if (str_has_prefix(prefix, name) && prefix.n > name.n && prefix.p[name.n] == '/')
+			return true;
+	}
+	return false;
+}
+
 uint64_t
 imap_place_own_id(const struct imap_login *login)
 {

@@ -56,6 +56,9 @@ void imap_place_of(const struct imap_login *login, struct str name, struct imap_
 /* Always gives the login's own account and the whole name: for what users keep about names, such as
  * subscriptions.  Checks no rights. */
 void imap_place_own(const struct imap_login *login, struct str name, struct imap_place *place_r);
+/* Returns whether the name is a level of a namespace's prefix: what is below it is not, or not
+ * only, the user's. */
+bool imap_place_above_space(const struct imap_login *login, struct str name);
 /* Returns the id of the login's own account. */
 uint64_t imap_place_own_id(const struct imap_login *login);
 /* Returns whether a name can be resolved without a look at the disk. */
